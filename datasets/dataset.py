@@ -1,0 +1,241 @@
+"""A data set is arrays: what `load` returns, and the way a source is cut into it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+
+from zoo.constraints import at_least, check
+from zoo.errors import InvalidValue
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import tensorflow as tf
+
+Part = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Examples and their labels, read-only.
+
+    Args:
+        x: Inputs, float32, `(examples, ...)`.
+        y: Labels, int64, `(examples,)`.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+
+    def __post_init__(self) -> None:
+        for name, dtype in (("x", np.float32), ("y", np.int64)):
+            array = np.asarray(getattr(self, name), dtype).view()
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+        if len(self.x) != len(self.y):
+            raise InvalidValue(f"A split needs a label for each example; got {len(self.x)} and {len(self.y)}.")
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A data set in memory.
+
+    Args:
+        source: Where it comes from: name, licence, classes.
+        train: Examples to train on.
+        validation: Examples to watch the training with, or None.
+        test: Examples to judge the trained model with.
+
+    >>> import datasets
+    >>> data = datasets.load("digits")
+    >>> data.input_shape, data.classes
+    ((8, 8, 1), 10)
+    """
+
+    source: Source
+    train: Split
+    validation: Split | None
+    test: Split
+
+    @property
+    def name(self) -> str:
+        """The name that it is loaded by."""
+        return self.source.name
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one example."""
+        return self.train.x.shape[1:]
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.source.class_names)
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """The splits that there are, by name."""
+        splits = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: split for name, split in splits.items() if split is not None}
+
+    @property
+    def class_counts(self) -> dict[str, np.ndarray]:
+        """How many examples of each class each split has."""
+        return {name: np.bincount(split.y, minlength=self.classes) for name, split in self.splits.items()}
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all splits, in order: two equal digests are the same data, split alike."""
+        sha = hashlib.sha256()
+        for name, split in self.splits.items():
+            sha.update(f"{name} {split.x.shape} ".encode())
+            sha.update(np.ascontiguousarray(split.x))
+            sha.update(np.ascontiguousarray(split.y))
+        return sha.hexdigest()
+
+    def summary(self) -> pd.DataFrame:
+        """Returns a table: a row a split, with its number of examples, of each class, and its mean input.
+
+        >>> import datasets
+        >>> datasets.load("digits").summary()["examples"].to_dict()
+        {'train': 1293, 'validation': 144, 'test': 360}
+        """
+        import pandas as pd
+
+        counts = self.class_counts
+        table = pd.DataFrame(counts.values(), index=list(counts), columns=list(self.source.class_names))
+        table.insert(0, "examples", table.sum(axis=1))
+        table["mean_input"] = [float(split.x.mean()) for split in self.splits.values()]
+        return table.rename_axis("split")
+
+    def pipeline(
+        self, part: Part = "train", *, batch_size: int = 32, shuffle: bool | None = None, seed: int = 0
+    ) -> tf.data.Dataset:
+        """Returns a split as a `tf.data.Dataset` of `(x, y)` batches; the last one may be smaller.
+
+        Args:
+            part: `"train"`, `"validation"` or `"test"`.
+            batch_size: Examples in a batch.
+            shuffle: Whether to draw a new order at every pass; None does so for `"train"` alone.
+            seed: Decides those orders.
+
+        Raises:
+            InvalidValue: There is no such split, or the batch size is not at least 1.
+
+        >>> import datasets
+        >>> x, y = next(iter(datasets.load("moons").pipeline(batch_size=10)))
+        >>> tuple(x.shape), tuple(y.shape)
+        ((10, 2), (10,))
+        """
+        import tensorflow as tf
+
+        if part not in self.splits:
+            raise InvalidValue(f"part must be one of {', '.join(map(repr, self.splits))}; got {part!r}.")
+        batch_size = check("batch_size", batch_size, Annotated[int, at_least(1)])
+        split = self.splits[part]
+        examples = tf.data.Dataset.from_tensor_slices((split.x, split.y))
+        if shuffle or (shuffle is None and part == "train"):
+            examples = examples.shuffle(len(split), seed=seed, reshuffle_each_iteration=True)
+        return examples.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+
+    def folds(self, *, repeats: int = 5, splits: int = 2, seed: int = 0) -> Iterator[Dataset]:
+        """Yields stratified cross-validation folds over all examples, without validation sets.
+
+        The defaults give the 5x2 folds that the authors of SEMEION recommend: five times, one half
+        to train and the other to test, then the other way round.
+
+        Args:
+            repeats: How often all examples are split anew.
+            splits: Parts in each repetition; each is the test set once.
+            seed: Decides the parts.
+
+        Yields:
+            `repeats * splits` data sets.
+
+        >>> import datasets
+        >>> [len(fold.test) for fold in datasets.load("digits").folds(repeats=1)]
+        [899, 898]
+        """
+        from sklearn.model_selection import RepeatedStratifiedKFold
+
+        x = np.concatenate([split.x for split in self.splits.values()])
+        y = np.concatenate([split.y for split in self.splits.values()])
+        folds = RepeatedStratifiedKFold(n_splits=splits, n_repeats=repeats, random_state=seed)
+        for train, test in folds.split(x, y):
+            yield replace(self, train=Split(x[train], y[train]), validation=None, test=Split(x[test], y[test]))
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a data set comes from, and how it is read and cut.
+
+    Args:
+        name: The name that it is loaded by.
+        title: What it is, in a line.
+        origin: Who made it and where it was published.
+        licence: On what terms it may be used.
+        input_shape: Shape of one example.
+        examples: Number of examples in all.
+        class_names: Names of the classes, in the order of their labels.
+        levels: What the source's own numbers were divided by to lie in [0, 1].
+        read: Returns all examples and labels; it is given the seed, which generated problems use.
+        test: Share of the examples that are for test; they are drawn by seed, stratified. With a
+            whole number, the last ones, in the source's own order.
+        validation: The same, of what remains, where `load` is not told otherwise.
+    """
+
+    name: str
+    title: str
+    origin: str
+    licence: str
+    input_shape: tuple[int, ...]
+    examples: int
+    class_names: tuple[str, ...]
+    read: Callable[[int], tuple[np.ndarray, np.ndarray]]
+    levels: int = 1
+    test: float | int = 0.2
+    validation: float | int = 0.1
+
+    def load(self, *, validation: float | int | None, seed: int) -> Dataset:
+        """Reads the data and splits it; `datasets.load` has the arguments."""
+        seed = check("seed", seed, Annotated[int, at_least(0)])
+        in_order = isinstance(self.test, int)
+        x, y = self.read(seed)
+        training = _fraction_or_count(len(y), self.test, "test")
+        rest, test = _cut(x, y, training, seed, in_order)
+        kept = self.validation if validation is None else validation
+        count = _fraction_or_count(len(rest), kept, "validation")
+        train, held_out = _cut(rest.x, rest.y, count, seed, in_order) if count else (rest, None)
+        return Dataset(self, train, held_out, test)
+
+
+def _fraction_or_count(examples: int, share: Any, name: str) -> int:
+    """Returns how many of `examples` a share or a number of them is."""
+    share = check(name, share, float)
+    count = round(examples * share) if 0 < share < 1 else int(share)
+    if share < 0 or (share >= 1 and share != count) or count >= examples:
+        raise InvalidValue(
+            f"{name} must be a share in (0, 1) or a whole number from 0 to {examples - 1}; got {share:g}."
+        )
+    return count
+
+
+def _cut(x: np.ndarray, y: np.ndarray, count: int, seed: int, in_order: bool) -> tuple[Split, Split]:
+    """Cuts `count` examples off: the last ones, or a stratified sample."""
+    if in_order:
+        return Split(x[:-count], y[:-count]), Split(x[-count:], y[-count:])
+    from sklearn.model_selection import train_test_split
+
+    try:
+        x_rest, x_cut, y_rest, y_cut = train_test_split(x, y, test_size=count, stratify=y, random_state=seed)
+    except ValueError as error:
+        raise InvalidValue(f"{count} of {len(y)} examples cannot be cut off with every class in them: {error}") from error
+    return Split(x_rest, y_rest), Split(x_cut, y_cut)

@@ -1,0 +1,241 @@
+"""Multi-layer perceptrons: one hidden layer, many, and many with dropout.
+
+Nielsen, «Neural Networks and Deep Learning», 2015, chapters 3 and 5 (the nets and their protocol).
+Srivastava et al., «Dropout», JMLR 15, 2014. Hinton et al., arXiv:1207.0580, 2012.
+"""
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from zoo.constraints import at_least, non_negative, positive, probability
+from zoo.recipes import Recipe
+from zoo.registry import register
+
+if TYPE_CHECKING:
+    import keras
+
+Activation = Literal[
+    "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "softplus", "softsign", "linear"
+]
+Initializer = Literal["he", "glorot", "nielsen"]
+OutputActivation = Literal["softmax", "sigmoid"]
+Classes = Annotated[int, at_least(2)]
+Units = Annotated[int, at_least(1)]
+Penalty = Annotated[float, non_negative]
+
+MODERN = Recipe(
+    name="modern",
+    summary="Adam on the softmax cross-entropy",
+    loss="sparse_categorical_crossentropy",
+    optimizer="adam",
+    learning_rate=2e-3,
+    batch_size=32,
+    epochs=30,
+)
+
+NIELSEN = Recipe(
+    name="nielsen",
+    summary="SGD on the summed binary cross-entropy of sigmoid outputs, N(0,1)/sqrt(n) weights",
+    source="Nielsen 2015, chapter 5 (network2.py)",
+    options={"activation": "sigmoid", "output_activation": "sigmoid", "initializer": "nielsen"},
+    loss="summed_binary_crossentropy",
+    optimizer="sgd",
+    learning_rate=0.1,
+    batch_size=10,
+    epochs=30,
+    weight_penalty=5.0,
+    input_scale=255 / 256,
+)
+
+
+@register(recipes=(MODERN, NIELSEN), source="Nielsen 2015, chapters 1-3")
+def shallow_mlp(
+    *,
+    input_shape: tuple[int, ...] = (28, 28, 1),
+    classes: Classes = 10,
+    hidden: Units = 30,
+    activation: Activation = "relu",
+    output_activation: OutputActivation = "softmax",
+    initializer: Initializer = "he",
+    l2: Penalty = 0.0,
+) -> "keras.Model":
+    """A perceptron with one hidden layer.
+
+    With enough hidden units it approximates any continuous function (Hornik, 1991).
+
+    Args:
+        input_shape: Shape of one example; it is flattened.
+        classes: Number of classes, and of output units.
+        hidden: Number of hidden units.
+        activation: Activation of the hidden units.
+        output_activation: Activation of the output units.
+        initializer: Law of the initial weights; see `deep_mlp`.
+        l2: Factor of the sum of squared weights that is added to the loss. Biases are left out.
+
+    Returns:
+        An uncompiled model: `(batch, *input_shape)` to `(batch, classes)`.
+
+    Raises:
+        InvalidValue: An option of the wrong type or out of range.
+        UnknownName: An option that there is not.
+
+    >>> shallow_mlp(hidden=30).count_params()
+    23860
+    """
+    return _mlp("shallow_mlp", input_shape, [hidden], classes, activation, output_activation, initializer, l2=l2)
+
+
+@register(recipes=(MODERN, NIELSEN), source="Nielsen 2015, chapter 5")
+def deep_mlp(
+    *,
+    input_shape: tuple[int, ...] = (28, 28, 1),
+    classes: Classes = 10,
+    depth: Units = 4,
+    width: Units = 30,
+    activation: Activation = "relu",
+    output_activation: OutputActivation = "softmax",
+    initializer: Initializer = "he",
+    l2: Penalty = 0.0,
+) -> "keras.Model":
+    """A perceptron with several hidden layers of equal width.
+
+    With sigmoid units the gradient shrinks about five times a layer on its way back; with ReLU
+    units it does not.
+
+    Args:
+        input_shape: Shape of one example; it is flattened.
+        classes: Number of classes, and of output units.
+        depth: Number of hidden layers.
+        width: Units in each hidden layer.
+        activation: Activation of the hidden units.
+        output_activation: Activation of the output units.
+        initializer: Law of the initial weights: `"he"` (normal, variance 2 / fan-in), `"glorot"`
+            (uniform, variance 2 / (fan-in + fan-out)), both with biases of 0; `"nielsen"`:
+            weights N(0, 1) / sqrt(fan-in), biases N(0, 1).
+        l2: Factor of the sum of squared weights that is added to the loss. Biases are left out.
+
+    Returns:
+        An uncompiled model: `(batch, *input_shape)` to `(batch, classes)`.
+
+    Raises:
+        InvalidValue: An option of the wrong type or out of range.
+        UnknownName: An option that there is not.
+
+    >>> [layer.name for layer in deep_mlp(depth=2).layers]
+    ['input', 'flatten', 'hidden_1', 'hidden_2', 'output']
+    """
+    return _mlp("deep_mlp", input_shape, [width] * depth, classes, activation, output_activation, initializer, l2=l2)
+
+
+@register(recipes=(MODERN,), source="Srivastava et al. 2014; Hinton et al. 2012")
+def dropout_mlp(
+    *,
+    input_shape: tuple[int, ...] = (28, 28, 1),
+    classes: Classes = 10,
+    depth: Units = 2,
+    width: Units = 800,
+    activation: Activation = "relu",
+    keep_probability: Annotated[float, probability] = 0.5,
+    input_keep_probability: Annotated[float, probability] = 0.8,
+    max_norm: Annotated[float, positive] | None = None,
+    initializer: Initializer = "he",
+    l2: Penalty = 0.0,
+) -> "keras.Model":
+    """A deep perceptron whose units are dropped at random while it trains.
+
+    The lecture keeps a unit with probability p in training, and multiplies its outgoing weights by
+    p in test. Keras divides by p in training instead, which gives the same expectation and leaves
+    the weights alone in test.
+
+    Args:
+        input_shape: Shape of one example; it is flattened.
+        classes: Number of classes, and of output units.
+        depth: Number of hidden layers.
+        width: Units in each hidden layer.
+        activation: Activation of the hidden units.
+        keep_probability: Probability that a hidden unit is kept; 1 drops none.
+        input_keep_probability: Probability that an input is kept; 1 drops none.
+        max_norm: Largest L2 norm of the weights that come into a unit (3 to 4 is usual); None
+            sets no limit.
+        initializer: Law of the initial weights; see `deep_mlp`.
+        l2: Factor of the sum of squared weights that is added to the loss. Biases are left out.
+
+    Returns:
+        An uncompiled model: `(batch, *input_shape)` to `(batch, classes)`.
+
+    Raises:
+        InvalidValue: An option of the wrong type or out of range.
+        UnknownName: An option that there is not.
+
+    >>> dropout_mlp(keep_probability=0.6).get_layer("dropout_1").rate
+    0.4
+    """
+    return _mlp(
+        "dropout_mlp",
+        input_shape,
+        [width] * depth,
+        classes,
+        activation,
+        "softmax",
+        initializer,
+        l2=l2,
+        keep=keep_probability,
+        input_keep=input_keep_probability,
+        max_norm=max_norm,
+    )
+
+
+def _mlp(
+    name: str,
+    input_shape: tuple[int, ...],
+    widths: list[int],
+    classes: int,
+    activation: str,
+    output_activation: str,
+    initializer: str,
+    *,
+    l2: float,
+    keep: float = 1.0,
+    input_keep: float = 1.0,
+    max_norm: float | None = None,
+) -> "keras.Model":
+    import keras
+    from keras import layers
+
+    def dense(units: int, activation: str, name: str, constraint: Any = None) -> layers.Dense:
+        kernel, bias = _initializers(initializer)
+        return layers.Dense(
+            units,
+            activation,
+            kernel_initializer=kernel,
+            bias_initializer=bias,
+            kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
+            kernel_constraint=constraint,
+            name=name,
+        )
+
+    def dropout(keep: float, name: str) -> list[layers.Layer]:
+        return [layers.Dropout(round(1 - keep, 12), name=name)] if keep < 1 else []
+
+    stack: list[layers.Layer] = [layers.Flatten(name="flatten"), *dropout(input_keep, "dropout_input")]
+    for number, units in enumerate(widths, start=1):
+        constraint = keras.constraints.MaxNorm(max_norm, axis=0) if max_norm else None
+        stack += [dense(units, activation, f"hidden_{number}", constraint), *dropout(keep, f"dropout_{number}")]
+    stack.append(dense(classes, output_activation, "output"))
+
+    inputs = outputs = keras.Input(input_shape, name="input")
+    for layer in stack:
+        outputs = layer(outputs)
+    return keras.Model(inputs, outputs, name=name)
+
+
+def _initializers(name: str) -> tuple[Any, Any]:
+    from keras import initializers
+
+    return {
+        "he": ("he_normal", "zeros"),
+        "glorot": ("glorot_uniform", "zeros"),
+        "nielsen": (
+            initializers.VarianceScaling(1.0, "fan_in", "untruncated_normal"),
+            initializers.RandomNormal(0.0, 1.0),
+        ),
+    }[name]

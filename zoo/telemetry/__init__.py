@@ -1,0 +1,18 @@
+"""What goes on inside a model while it trains: the size of the gradient in every layer."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.telemetry.gradient_recorder import GradientRecorder
+    from zoo.telemetry.plots import plot_gradients
+
+__all__ = ["GradientRecorder", "plot_gradients"]
+
+_home = {"GradientRecorder": "gradient_recorder", "plot_gradients": "plots"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _home:
+        return getattr(importlib.import_module(f"zoo.telemetry.{_home[name]}"), name)
+    raise AttributeError(f"module 'zoo.telemetry' has no attribute {name!r}")

@@ -1,0 +1,5 @@
+"""Training by name: `train("deep_mlp", "mnist", recipe="nielsen")` leaves a run folder behind."""
+
+from zoo.training.train import Run, train
+
+__all__ = ["Run", "train"]

@@ -1,0 +1,117 @@
+"""All that decides a training run, resolved and checked before anything starts."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from zoo.constraints import at_least, check, positive
+from zoo.errors import InvalidValue
+from zoo.recipes import Recipe
+from zoo.registry import card
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configuration:
+    """What a run trains, on what and how; two equal ones give the same run.
+
+    Args:
+        model: The model's name.
+        options: Every option of its builder.
+        dataset: The data set.
+        recipe: The recipe, with what the caller changed of it.
+        seed: Decides the initial weights, the order of the examples and every other draw.
+    """
+
+    model: str
+    options: Mapping[str, Any]
+    dataset: Dataset
+    recipe: Recipe
+    seed: int
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Mini-batches in an epoch, the last, smaller one included."""
+        return math.ceil(len(self.dataset.train) / self.recipe.batch_size)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the configuration as plain values, for `config.json`."""
+        data, source = self.dataset, self.dataset.source
+        return {
+            "model": self.model,
+            "options": dict(self.options),
+            "dataset": {
+                "name": source.name,
+                "origin": source.origin,
+                "licence": source.licence,
+                "digest": data.digest,
+                "input_shape": data.input_shape,
+                "classes": data.classes,
+                "examples": {name: len(split) for name, split in data.splits.items()},
+            },
+            "recipe": {
+                field.name: dict(value) if isinstance(value, Mapping) else value
+                for field in dataclasses.fields(self.recipe)
+                for value in [getattr(self.recipe, field.name)]
+            },
+            "steps_per_epoch": self.steps_per_epoch,
+            "seed": self.seed,
+        }
+
+
+def resolve(
+    name: str,
+    dataset: str | Dataset,
+    *,
+    recipe: str | Recipe | None,
+    epochs: int | None,
+    batch_size: int | None,
+    learning_rate: float | None,
+    validation: float | int | None,
+    seed: int,
+    options: Mapping[str, Any],
+) -> Configuration:
+    """Checks what `train` was asked for and fills in the rest; `train` has the arguments.
+
+    It neither builds a model nor imports TensorFlow.
+    """
+    model = card(name)
+    if not isinstance(recipe, Recipe):
+        recipe = model.recipe(recipe)
+    changes = {
+        "epochs": None if epochs is None else check("epochs", epochs, Annotated[int, at_least(1)]),
+        "batch_size": None if batch_size is None else check("batch_size", batch_size, Annotated[int, at_least(1)]),
+        "learning_rate": (
+            None if learning_rate is None else check("learning_rate", learning_rate, Annotated[float, positive])
+        ),
+    }
+    recipe = dataclasses.replace(recipe, **{key: value for key, value in changes.items() if value is not None})
+    seed = check("seed", seed, Annotated[int, at_least(0)])
+    model.resolve(options)
+
+    data = _load(dataset, validation, seed)
+    from_data = {"input_shape": data.input_shape, "classes": data.classes}
+    resolved = model.resolve({**recipe.options, **options, **{key: from_data[key] for key in from_data if key not in options}})
+    for key, value in from_data.items():
+        if resolved[key] != value:
+            raise InvalidValue(f"{name}: {key} must be {value} for the data set {data.name}; got {resolved[key]}.")
+    if recipe.weight_penalty and not options.get("l2"):
+        resolved["l2"] = recipe.weight_penalty / (2 * len(data.train))
+    return Configuration(model=name, options=resolved, dataset=data, recipe=recipe, seed=seed)
+
+
+def _load(dataset: str | Dataset, validation: float | int | None, seed: int) -> Dataset:
+    from zoo.packages import our_datasets
+
+    datasets = our_datasets()
+    if isinstance(dataset, datasets.Dataset):
+        if validation is not None:
+            raise InvalidValue("validation is decided when a data set is loaded; this one is loaded already.")
+        return dataset
+    return datasets.load(dataset, validation=validation, seed=seed)

@@ -1,0 +1,39 @@
+"""The learning curve of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+def plot_learning_curve(metrics: pd.DataFrame, *, title: str = "") -> Figure:
+    """Draws loss and accuracy by epoch, of the training and the validation set.
+
+    Args:
+        metrics: A run's metrics: `epoch`, `loss`, `accuracy`, and the two with `val_` before them
+            where there is a validation set.
+        title: A title for the figure.
+
+    Returns:
+        The figure; `figure.savefig(path)` writes it.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        for column, label, style in (
+            (name, "training", {"color": "#0072B2", "linestyle": "-", "marker": "o"}),
+            (f"val_{name}", "validation", {"color": "#D55E00", "linestyle": "--", "marker": "s"}),
+        ):
+            if column in metrics:
+                axes.plot(metrics["epoch"], metrics[column], label=label, markersize=4, **style)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(name)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False)
+    figure.suptitle(title or "Learning curve")
+    return figure

@@ -1,0 +1,80 @@
+"""A run is a folder that holds all that is needed to read it again."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import InvalidValue, RunFailed
+from zoo.files import replacing
+
+if TYPE_CHECKING:
+    import keras
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+PACKAGES = ("keras-classic-zoo", "tensorflow", "keras", "numpy", "pandas", "scikit-learn")
+
+
+class RunFolder:
+    """A folder that one run writes into, each file whole or not at all.
+
+    Args:
+        path: A folder that there is not yet; None makes `runs/NAME-DATE-TIME`.
+        name: What the run is called in that case.
+
+    Raises:
+        InvalidValue: The folder exists already.
+        RunFailed: It cannot be made.
+    """
+
+    def __init__(self, path: str | Path | None, *, name: str) -> None:
+        stem = Path("runs", f"{name}-{time.strftime('%Y%m%d-%H%M%S')}")
+        number = 1
+        self.path = stem if path is None else Path(path)
+        while True:
+            try:
+                self.path.mkdir(parents=True)
+                return
+            except FileExistsError:
+                if path is not None:
+                    raise InvalidValue(f"The run folder {self.path} exists already; name another, or remove it.") from None
+                number += 1
+                self.path = stem.with_name(f"{stem.name}-{number}")
+            except OSError as error:
+                raise RunFailed(f"The run folder {self.path} cannot be made: {error.strerror}.") from error
+
+    def write_json(self, name: str, content: dict[str, Any]) -> None:
+        """Writes `content` as JSON."""
+        with replacing(self.path / name) as temporary:
+            temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+    def write_table(self, name: str, table: pd.DataFrame) -> None:
+        """Writes a table as CSV."""
+        with replacing(self.path / name) as temporary:
+            table.to_csv(temporary, index=False)
+
+    def write_figure(self, name: str, figure: Figure) -> None:
+        """Writes a figure as PNG."""
+        with replacing(self.path / name) as temporary:
+            figure.savefig(temporary, dpi=150)
+
+    def write_model(self, name: str, model: keras.Model) -> None:
+        """Writes a model as a `.keras` file."""
+        with replacing(self.path / name) as temporary:
+            model.save(temporary)
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of Python, of this package and of what its numbers depend on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found

@@ -1,0 +1,196 @@
+"""Trains a model of the zoo by its recipe and leaves a run folder behind."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from zoo.errors import RunFailed
+from zoo.recipes import Recipe
+from zoo.registry import create
+from zoo.training.configuration import Configuration, resolve
+from zoo.training.run_folder import RunFolder, versions
+
+if TYPE_CHECKING:
+    import keras
+    import pandas as pd
+
+    from datasets import Dataset
+    from zoo.telemetry import GradientRecorder
+
+Status = Literal["finished", "interrupted", "failed"]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A training that ended.
+
+    Args:
+        status: `"finished"`, `"interrupted"` by Ctrl-C, or `"failed"`.
+        folder: Where its files are.
+        model: The model, as it was at the end.
+        metrics: One row an epoch: `epoch`, `loss`, `accuracy`, and with `val_` those of validation.
+        gradients: The records of `GradientRecorder.frame()`, one an epoch.
+        test: Loss and accuracy on the test set; empty for a run that failed.
+        seconds: How long the training took, without the test.
+    """
+
+    status: Status
+    folder: Path
+    model: keras.Model
+    metrics: pd.DataFrame
+    gradients: pd.DataFrame
+    test: Mapping[str, float]
+    seconds: float
+
+
+def train(
+    name: str,
+    dataset: str | Dataset = "digits",
+    *,
+    recipe: str | Recipe | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    validation: float | int | None = None,
+    seed: int = 0,
+    run_dir: str | Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    progress: bool = True,
+) -> Run:
+    """Trains a model of the zoo and records the size of its gradients.
+
+    The run folder holds `config.json` (all that was resolved, versions and seed included),
+    `metrics.csv`, `gradients.csv`, `model.keras`, `learning_curve.png`, `gradients.png` and
+    `result.json`. The tables are brought up to date after every epoch. The same seed gives the same
+    `metrics.csv` on the same machine. Keras' and NumPy's global seeds are set.
+
+    Args:
+        name: A name of `zoo.list_models()`.
+        dataset: A name of `datasets.names()`, or a loaded data set.
+        recipe: A name among the model's recipes, or a recipe; None takes the model's first.
+        epochs: Passes over the training set; None leaves it to the recipe, as in the next two.
+        batch_size: Examples in a mini-batch.
+        learning_rate: The optimiser's learning rate.
+        validation: What to keep for validation, as `datasets.load` has it.
+        seed: Decides the initial weights, the order of the examples and every other draw.
+        run_dir: The run folder, which must not exist; None makes `runs/NAME-DATASET-DATE-TIME`.
+        options: Options of the model's builder; they come on top of the recipe's.
+        progress: Whether to show how far it is, on standard error.
+
+    Returns:
+        The run. After Ctrl-C its status is `"interrupted"`, and it holds what was done until then.
+
+    Raises:
+        UnknownName: No such model, data set, recipe or option; the message has the nearest name.
+        InvalidValue: A value of the wrong type or out of range, a data set that the model cannot
+            take, or a run folder that exists.
+        DataError: The data cannot be had.
+        RunFailed: The loss became NaN or infinite. What was recorded is in the folder, and in the
+            error's attribute `run`.
+
+    >>> import tempfile, zoo
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run = zoo.train("shallow_mlp", "moons", epochs=2, run_dir=f"{folder}/run", progress=False)
+    >>> run.metrics.columns.tolist()
+    ['epoch', 'loss', 'accuracy', 'val_loss', 'val_accuracy']
+    """
+    configuration = resolve(
+        name,
+        dataset,
+        recipe=recipe,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        validation=validation,
+        seed=seed,
+        options=options or {},
+    )
+    folder = RunFolder(run_dir, name=f"{name}-{configuration.dataset.name}")
+    folder.write_json("config.json", {**configuration.to_dict(), "versions": versions()})
+    return _run(configuration, folder, progress)
+
+
+def _run(configuration: Configuration, folder: RunFolder, progress: bool) -> Run:
+    import keras
+
+    from zoo.telemetry import GradientRecorder
+    from zoo.training.compiling import compile_model
+    from zoo.training.progress import ProgressBar
+    from zoo.training.watching import Tables
+
+    data, recipe = configuration.dataset, configuration.recipe
+    keras.utils.set_random_seed(configuration.seed)
+    model = create(configuration.model, **configuration.options)
+    prepare = compile_model(model, configuration)
+    recorder = GradientRecorder()
+    tables = Tables(folder, recorder)
+    callbacks: list[keras.callbacks.Callback] = [recorder, tables]
+    status: Status = "finished"
+    start = time.perf_counter()
+    with contextlib.ExitStack() as stack:
+        if progress:
+            bar = ProgressBar(epochs=recipe.epochs, steps_per_epoch=configuration.steps_per_epoch)
+            callbacks.append(stack.enter_context(bar))
+        try:
+            model.fit(
+                *prepare(data.train.x, data.train.y),
+                batch_size=recipe.batch_size,
+                epochs=recipe.epochs,
+                validation_data=prepare(data.validation.x, data.validation.y) if data.validation else None,
+                validation_batch_size=1000,
+                verbose=0,
+                callbacks=callbacks,
+            )
+        except KeyboardInterrupt:
+            status = "interrupted"
+    seconds = time.perf_counter() - start
+
+    broken = _why_broken(configuration, tables.metrics, recorder)
+    test = {} if broken else model.evaluate(*prepare(data.test.x, data.test.y), batch_size=1000, verbose=0, return_dict=True)
+    run = Run("failed" if broken else status, folder.path, model, tables.metrics, recorder.frame(), test, seconds)
+    _write(run, folder, configuration, error=broken)
+    if broken:
+        failure = RunFailed(f"{broken} The records are in {folder.path}.")
+        failure.run = run  # type: ignore[attr-defined]
+        raise failure
+    return run
+
+
+def _why_broken(configuration: Configuration, metrics: pd.DataFrame, recorder: GradientRecorder) -> str:
+    if metrics.empty or math.isfinite(loss := metrics["loss"].iloc[-1]):
+        return ""
+    message = f"The loss became {loss} in epoch {len(metrics)}."
+    if first := recorder.first_broken():
+        step, layer, variable = first
+        message += f" The gradient broke first at step {step}, in layer {layer} ({variable})."
+    return f"{message} A learning rate below {configuration.recipe.learning_rate:g} may help."
+
+
+def _write(run: Run, folder: RunFolder, configuration: Configuration, *, error: str) -> None:
+    from zoo.telemetry import plot_gradients
+    from zoo.training.plots import plot_learning_curve
+
+    title = f"{configuration.model} on {configuration.dataset.name}, recipe {configuration.recipe.name}"
+    folder.write_table("metrics.csv", run.metrics)
+    folder.write_table("gradients.csv", run.gradients)
+    folder.write_model("model.keras", run.model)
+    if len(run.metrics):
+        folder.write_figure("learning_curve.png", plot_learning_curve(run.metrics, title=title))
+    if len(run.gradients):
+        folder.write_figure("gradients.png", plot_gradients(run.gradients, title=title))
+    folder.write_json(
+        "result.json",
+        {
+            "status": run.status,
+            "epochs": len(run.metrics),
+            "seconds": round(run.seconds, 3),
+            "test": dict(run.test),
+            **({"error": error} if error else {}),
+        },
+    )

@@ -1,0 +1,38 @@
+"""What a training looks after while it runs: its tables on disk, and a loss that breaks."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import pandas as pd
+
+from zoo.telemetry import GradientRecorder
+from zoo.training.run_folder import RunFolder
+
+
+class Tables(keras.callbacks.Callback):
+    """Keeps `metrics.csv` and `gradients.csv` up to date, and stops when the loss is NaN or infinite.
+
+    Args:
+        folder: The run's folder.
+        recorder: The recorder, which must come before this callback in the list.
+    """
+
+    def __init__(self, folder: RunFolder, recorder: GradientRecorder) -> None:
+        super().__init__()
+        self._folder, self._recorder = folder, recorder
+        self._rows: list[dict[str, float]] = []
+
+    @property
+    def metrics(self) -> pd.DataFrame:
+        """One row an epoch; without rows before the first has ended."""
+        return pd.DataFrame(self._rows)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self._rows.append({"epoch": epoch + 1, **(logs or {})})
+        self._folder.write_table("metrics.csv", self.metrics)
+        self._folder.write_table("gradients.csv", self._recorder.frame())
+        if not math.isfinite(self._rows[-1]["loss"]):
+            self.model.stop_training = True
