@@ -66,6 +66,6 @@ def load(name: str, *, validation: float | int | None = None, seed: int = 0) -> 
 
     >>> data = load("digits", seed=1)
     >>> len(data.train), len(data.validation), len(data.test)
-    (1293, 144, 360)
+    (1294, 144, 359)
     """
     return source(name).load(validation=validation, seed=seed)

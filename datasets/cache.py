@@ -94,20 +94,16 @@ def cache() -> Path:
 
 def _download(file: RemoteFile) -> Path:
     import pooch
+    from tqdm import tqdm
 
     folder, name = cache(), file.names[0]
     try:
         # pooch writes under a name of its own, checks the digest and then renames: two processes
         # that download at once both end with a whole file.
-        return Path(
-            pooch.retrieve(
-                file.url,
-                known_hash=f"sha256:{file.sha256}",
-                fname=name,
-                path=folder,
-                downloader=pooch.HTTPDownloader(progressbar=True),
-            )
-        )
+        with tqdm(desc=name, total=1, unit="B", unit_scale=True) as bar:  # pooch sets the total
+            downloader = pooch.HTTPDownloader(progressbar=bar)
+            known_hash = f"sha256:{file.sha256}"
+            return Path(pooch.retrieve(file.url, known_hash, fname=name, path=folder, downloader=downloader))
     except PermissionError as error:
         raise DataError(f"{folder} cannot be written: {error.strerror}. {_remedy(file)}") from error
     except ValueError as error:

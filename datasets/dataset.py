@@ -106,7 +106,7 @@ class Dataset:
 
         >>> import datasets
         >>> datasets.load("digits").summary()["examples"].to_dict()
-        {'train': 1293, 'validation': 144, 'test': 360}
+        {'train': 1294, 'validation': 144, 'test': 359}
         """
         import pandas as pd
 

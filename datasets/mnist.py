@@ -19,7 +19,7 @@ FILE = RemoteFile(
 
 def parse(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Reads an `mnist.npz` in Keras' layout: uint8 images and labels, training examples first."""
-    with np.load(path, allow_pickle=False) as arrays:
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         x = np.concatenate([arrays["x_train"], arrays["x_test"]])
         y = np.concatenate([arrays["y_train"], arrays["y_test"]])
     return x, y

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from zoo.constraints import at_least, check
-from zoo.telemetry.layout import Weight, trainable_weights
+from zoo.telemetry.layout import trainable_weights
 from zoo.telemetry.statistics import STATISTICS
 from zoo.telemetry.tap import Reading, Tap
 
@@ -53,7 +53,6 @@ class GradientRecorder(keras.callbacks.Callback):
         super().__init__()
         self.every = check("every", every, Annotated[int, at_least(1)] | Literal["epoch"])
         self._records: list[pd.DataFrame] = []
-        self._weights: list[Weight] = []
         self._taps: list[Tap] = []
         self._found: Callable[..., Any] | None = None
         self._instrumented: Callable[..., Any] | None = None
@@ -69,7 +68,7 @@ class GradientRecorder(keras.callbacks.Callback):
             last one of the epoch), `layer`, `variable`, `l2`, `mean_abs`, `rms`. After a training
             that was broken off, the last rows are of the steps that its last epoch had.
         """
-        unread = [self._table(tap.peek()) for tap in self._taps]
+        unread = [self._table(tap, tap.peek()) for tap in self._taps]
         tables = [table for table in (*self._records, *unread) if len(table)]
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(COLUMNS))
 
@@ -79,12 +78,15 @@ class GradientRecorder(keras.callbacks.Callback):
         Of several at the same update it is the one nearest to the loss, from which the others had it.
         """
         breaks = [
-            (int(update), -number) for tap in self._taps for number, update in enumerate(tap.broken) if update
+            (int(update), -number, tap.weights[number])
+            for tap in self._taps
+            for number, update in enumerate(tap.broken)
+            if update
         ]
         if not breaks:
             return None
-        update, number = min(breaks)
-        return update, self._weights[-number].layer, self._weights[-number].variable
+        update, _, weight = min(breaks, key=lambda each: each[:2])
+        return update, weight.layer, weight.variable
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._read()
@@ -113,13 +115,13 @@ class GradientRecorder(keras.callbacks.Callback):
         # Keras keeps a compiled step. One that was traced without the taps would not fill them, so
         # another is made, and stands in for the model's own for the length of each call.
         model = self.model
-        self._weights = trainable_weights(model)
         every = None if self.every == "epoch" else self.every
         self._capacity = 256 + 8 * model.steps_per_execution // (every or 1)
         optimizers = [value for value in vars(model).values() if isinstance(value, keras.Optimizer)]
         with model.distribute_strategy.scope():
             self._taps = [
-                Tap(optimizer, self._weights, every=every, capacity=self._capacity) for optimizer in optimizers
+                Tap(optimizer, lambda: trainable_weights(model), every=every, capacity=self._capacity)
+                for optimizer in optimizers
             ]
         self._found = model.train_function
         model.make_train_function(force=True)
@@ -127,11 +129,11 @@ class GradientRecorder(keras.callbacks.Callback):
         vars(model)["train_function"] = self._found
 
     def _read(self) -> None:
-        self._records += [self._table(tap.read()) for tap in self._taps]
+        self._records += [self._table(tap, tap.read()) for tap in self._taps]
         self._calls = 0
 
-    def _table(self, reading: Reading) -> pd.DataFrame:
-        weights = [weight for weight, present in zip(self._weights, reading.present, strict=True) if present]
+    def _table(self, tap: Tap, reading: Reading) -> pd.DataFrame:
+        weights = [weight for weight, present in zip(tap.weights, reading.present, strict=True) if present]
         values = reading.values[:, reading.present].reshape(-1, len(STATISTICS))
         return pd.DataFrame(
             {

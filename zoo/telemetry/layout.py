@@ -20,13 +20,15 @@ def trainable_weights(model: keras.Model) -> list[Weight]:
 
     Args:
         model: A built model. A layer of a model inside it is called `outer/inner`; a shared layer
-            comes once; a weight that belongs to no layer has the model's own name as its layer.
+            comes once; the second of two layers of the same name is called
+            `name#2`; a weight that belongs to no layer has the model's own name as its layer.
 
     >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="output")])
     >>> [(weight.layer, weight.variable) for weight in trainable_weights(model)]
     [('output', 'kernel'), ('output', 'bias')]
     """
     found: dict[int, Weight] = {}
+    owners: dict[str, list[keras.layers.Layer]] = {}
 
     def visit(owner: keras.layers.Layer, prefix: str) -> None:
         inner = [layer for layer in getattr(owner, "layers", []) if isinstance(layer, keras.layers.Layer)]
@@ -35,6 +37,11 @@ def trainable_weights(model: keras.Model) -> list[Weight]:
         for value in owner.trainable_variables:
             if id(value) not in found:
                 layer_name = prefix.rstrip("/") or owner.name
+                namesakes = owners.setdefault(layer_name, [])
+                if owner not in namesakes:
+                    namesakes.append(owner)
+                number = namesakes.index(owner)
+                layer_name += f"#{number + 1}" if number else ""
                 found[id(value)] = Weight(layer_name, _name_inside(value.path, owner.name), value)
 
     visit(model, "")

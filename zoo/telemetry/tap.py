@@ -43,13 +43,19 @@ class Tap:
     Args:
         optimizer: The optimiser; one that scales the loss is followed to the one inside it, whose
             gradients are unscaled.
-        weights: The weights to be told apart.
+        list_weights: Lists the weights to be told apart. It is asked again when a weight comes that
+            it did not list, as in the first step of a model that was not built before.
         every: Record each so many updates, or None to average over all between two readings.
         capacity: How many records are kept until they are read, when `every` is a number.
     """
 
     def __init__(
-        self, optimizer: keras.Optimizer, weights: Sequence[Weight], *, every: int | None, capacity: int
+        self,
+        optimizer: keras.Optimizer,
+        list_weights: Callable[[], Sequence[Weight]],
+        *,
+        every: int | None,
+        capacity: int,
     ) -> None:
         while isinstance(inner := getattr(optimizer, "inner_optimizer", None), keras.Optimizer):
             optimizer = inner
@@ -59,15 +65,19 @@ class Tap:
                 f"backend: its optimisers have no {SEAM}. Keras 3.15 on TensorFlow is known to work."
             )
         self._optimizer = optimizer
+        self._list_weights = list_weights
         self._every = every
-        self._index = {id(weight.value.value): number for number, weight in enumerate(weights)}
-        rows = capacity if every else 1
-        self.capacity = rows
+        self._capacity = capacity
+        self._read_until = 0
         self._updates = _variable((), tf.int64)
-        self._values = _variable((rows, len(weights), len(STATISTICS)), tf.float64)
+        self._make_room(list_weights())
+
+    def _make_room(self, weights: Sequence[Weight]) -> None:
+        self.weights = weights
+        self._index = {id(weight.value.value): number for number, weight in enumerate(weights)}
+        self._values = _variable((self._capacity if self._every else 1, len(weights), len(STATISTICS)), tf.float64)
         self._counts = _variable((len(weights),), tf.int64)
         self._broken = _variable((len(weights),), tf.int64)
-        self._read_until = 0
 
     @contextmanager
     def attached(self) -> Iterator[None]:
@@ -107,9 +117,9 @@ class Tap:
             return Reading(steps, values[: len(steps)] / np.maximum(counts, 1)[:, None], counts > 0)
         steps = np.arange(self._read_until + 1, last + 1)
         steps = steps[(steps - 1) % self._every == 0]
-        if len(steps) > self.capacity:
-            raise RuntimeError(f"{len(steps)} gradient records came between two readings; {self.capacity} fit.")
-        return Reading(steps, values[((steps - 1) // self._every) % self.capacity], counts > 0)
+        if len(steps) > self._capacity:
+            raise RuntimeError(f"{len(steps)} gradient records came between two readings; {self._capacity} fit.")
+        return Reading(steps, values[((steps - 1) // self._every) % self._capacity], counts > 0)
 
     @property
     def unread(self) -> int:
@@ -122,11 +132,16 @@ class Tap:
         return self._broken.numpy()
 
     def _observe(self, grads_and_vars: Sequence[tuple[Any, Any]]) -> Sequence[tuple[Any, Any]]:
+        if any(g is not None and id(v) not in self._index for g, v in grads_and_vars):
+            weights = self._list_weights()
+            if len(weights) > len(self.weights):
+                with tf.init_scope():
+                    self._make_room(weights)
         present = [(self._index[id(v)], g) for g, v in grads_and_vars if g is not None and id(v) in self._index]
         if not present:
             return grads_and_vars
         rows = tf.constant([[number] for number, _ in present], tf.int64)
-        weights = self._counts.shape[0]
+        weights = len(self.weights)
         self._updates.assign_add(1)
         update = tf.identity(self._updates)
 
@@ -139,7 +154,7 @@ class Tap:
             if self._every is None:
                 self._values.assign_add(table[None])
             else:
-                slot = ((update - 1) // self._every) % self.capacity
+                slot = ((update - 1) // self._every) % self._capacity
                 self._values.assign(tf.tensor_scatter_nd_update(self._values, [[slot]], table[None]))
 
         _when(None if self._every in (None, 1) else (update - 1) % self._every == 0, record)

@@ -9,6 +9,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 
+from zoo.training.watching import in_order
+
+
 class ProgressBar(keras.callbacks.Callback):
     """Shows the whole training as one bar; a context manager, so that the terminal is always left tidy.
 
@@ -51,7 +54,7 @@ class ProgressBar(keras.callbacks.Callback):
         self._progress.update(self._task, completed=self._epoch * self._steps + batch)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        logs = logs or {}
+        logs = in_order(logs or {})
         self._progress.update(
             self._task,
             completed=(epoch + 1) * self._steps,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from zoo.errors import RunFailed
 from zoo.recipes import Recipe
 from zoo.registry import create
+from zoo.tensorflow_import import import_tensorflow
 from zoo.training.configuration import Configuration, resolve
 from zoo.training.run_folder import RunFolder, versions
 
@@ -117,6 +118,7 @@ def train(
 
 
 def _run(configuration: Configuration, folder: RunFolder, progress: bool) -> Run:
+    import_tensorflow()
     import keras
 
     from zoo.telemetry import GradientRecorder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -28,11 +29,20 @@ class Tables(keras.callbacks.Callback):
     @property
     def metrics(self) -> pd.DataFrame:
         """One row an epoch; without rows before the first has ended."""
-        return pd.DataFrame(self._rows)
+        return pd.DataFrame(self._rows) if self._rows else pd.DataFrame(columns=["epoch", "loss"])
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self._rows.append({"epoch": epoch + 1, **(logs or {})})
+        self._rows.append({"epoch": epoch + 1, **in_order(logs or {})})
         self._folder.write_table("metrics.csv", self.metrics)
         self._folder.write_table("gradients.csv", self._recorder.frame())
         if not math.isfinite(self._rows[-1]["loss"]):
             self.model.stop_training = True
+
+
+def in_order(logs: Mapping[str, float]) -> dict[str, float]:
+    """Puts metrics as a reader looks for them: those of training first, the loss before the rest.
+
+    >>> list(in_order({"accuracy": 0.9, "loss": 0.1, "val_accuracy": 0.8, "val_loss": 0.2}))
+    ['loss', 'accuracy', 'val_loss', 'val_accuracy']
+    """
+    return {name: logs[name] for name in sorted(logs, key=lambda n: (n.startswith("val_"), not n.endswith("loss")))}

@@ -1,0 +1,51 @@
+import pandas as pd
+import pytest
+
+from zoo.errors import InvalidValue, UnknownName
+from zoo.telemetry import plot_gradients
+
+
+@pytest.fixture
+def frame():
+    return pd.DataFrame(
+        [
+            {"epoch": e, "step": 10 * e, "layer": l, "variable": v, "l2": 2.0**-e, "mean_abs": 0.1, "rms": 0.0 if e == 2 else 0.5}
+            for e in (1, 2, 3)
+            for l in ("hidden", "output")
+            for v in ("kernel", "bias")
+        ]
+    )
+
+
+def test_there_is_a_line_a_layer_on_a_log_scale(frame):
+    (axes,) = plot_gradients(frame).axes
+    assert axes.get_yscale() == "log"
+    assert [line.get_label() for line in axes.lines] == ["hidden", "output"]
+    assert axes.get_xlabel() == "epoch"
+    assert "root mean square" in axes.get_ylabel()
+
+
+def test_lines_differ_in_more_than_colour(frame):
+    (axes,) = plot_gradients(frame).axes
+    assert len({(line.get_marker(), line.get_linestyle()) for line in axes.lines}) == 2
+
+
+def test_a_gradient_of_zero_leaves_a_gap(frame):
+    (axes,) = plot_gradients(frame).axes
+    assert pd.isna(axes.lines[0].get_ydata()[1])
+
+
+def test_records_of_single_updates_are_drawn_over_updates(frame):
+    (axes,) = plot_gradients(frame.assign(epoch=1), statistic="l2", variable="bias").axes
+    assert axes.get_xlabel() == "update"
+    assert axes.lines[0].get_xdata().tolist() == [10, 20, 30]
+    assert axes.lines[0].get_ydata().tolist() == [0.5, 0.25, 0.125]
+
+
+def test_what_is_not_there_is_refused(frame):
+    with pytest.raises(InvalidValue, match="at least one record"):
+        plot_gradients(frame.iloc[:0])
+    with pytest.raises(InvalidValue, match="statistic must be one of"):
+        plot_gradients(frame, statistic="l1")
+    with pytest.raises(UnknownName, match='did you mean "kernel"'):
+        plot_gradients(frame, variable="kernal")

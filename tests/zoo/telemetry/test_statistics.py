@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from zoo.telemetry.statistics import magnitude
+
+finite = st.floats(-(2.0**100), 2.0**100, width=32)
+
+
+@settings(deadline=None)
+@given(arrays(np.float32, array_shapes(max_dims=4, max_side=6), elements=finite))
+def test_the_three_numbers_are_those_of_numpy_in_double_precision(gradient):
+    exact = gradient.astype(np.float64)
+    expected = [np.linalg.norm(exact), np.abs(exact).mean(), np.sqrt((exact**2).mean())]
+    np.testing.assert_allclose(magnitude(tf.constant(gradient)), expected, rtol=1e-5, atol=1e-44)
+
+
+@pytest.mark.parametrize("size", [1e-37, 1e-25, 1e25, 1e38])
+def test_the_norm_lives_as_long_as_the_gradient_does(size):
+    np.testing.assert_allclose(magnitude(tf.constant([size, -size])), [size * 2**0.5, size, size], rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16, tf.float64])
+def test_every_floating_type_is_measured(dtype):
+    np.testing.assert_allclose(magnitude(tf.constant([3, 4], dtype)), [5, 3.5, 5 / 2**0.5], rtol=1e-6)
+
+
+def test_a_gradient_of_zeros_is_zero():
+    assert magnitude(tf.zeros((3, 2))).numpy().tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_a_broken_gradient_shows(value):
+    assert not np.isfinite(magnitude(tf.constant([1.0, value]))).any()
+
+
+def test_slices_on_the_same_row_are_added_up():
+    slices = tf.IndexedSlices(tf.constant([[1.0, 0.0], [2.0, 4.0]]), tf.constant([1, 1]), tf.constant([3, 2]))
+    np.testing.assert_allclose(magnitude(slices), [5, 7 / 6, 5 / 6**0.5], rtol=1e-6)

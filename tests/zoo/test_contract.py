@@ -1,0 +1,102 @@
+"""What every model of the zoo promises. A model is put through it by being registered."""
+
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import zoo
+from zoo.telemetry import GradientRecorder
+
+
+@pytest.fixture(params=zoo.list_models())
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def model(name):
+    return zoo.create(name)
+
+
+def batch_for(model, examples=12):
+    random = np.random.default_rng(0)
+    x = random.uniform(size=(examples, *model.input_shape[1:])).astype("float32")
+    return x, random.integers(model.output_shape[-1], size=examples)
+
+
+def test_it_is_an_uncompiled_keras_model_with_its_own_name(name, model):
+    assert isinstance(model, keras.Model)
+    assert model.name == name
+    assert not model.compiled
+
+
+def test_it_maps_any_number_of_examples_to_probabilities(model):
+    for examples in (1, 5):
+        y = model.predict(batch_for(model, examples)[0], verbose=0)
+        assert y.shape == (examples, *model.output_shape[1:])
+        assert (y >= 0).all()
+        np.testing.assert_allclose(y.sum(axis=-1), 1, rtol=1e-5)
+
+
+def test_it_takes_the_shape_and_classes_of_the_data(name):
+    model = zoo.create(name, input_shape=(8, 8, 1), classes=3)
+    assert model.predict(np.zeros((2, 8, 8, 1)), verbose=0).shape == (2, 3)
+
+
+def test_it_learns_a_batch_by_heart_and_its_gradients_are_recorded(name, model):
+    x, y = batch_for(model)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    recorder = GradientRecorder()
+    losses = model.fit(x, y, epochs=20, verbose=0, callbacks=[recorder]).history["loss"]
+    assert losses[-1] < losses[0]
+    first = recorder.frame().query("epoch == 1")
+    assert len(first) == len(model.trainable_variables)
+    assert (first["l2"] > 0).all()
+    assert first.groupby(["layer", "variable"]).size().eq(1).all()
+
+
+def test_its_options_survive_json(name):
+    options = zoo.card(name).resolve({})
+    again = json.loads(json.dumps(options))
+    assert zoo.card(name).resolve(again) == options
+    assert zoo.create(name, **again).get_config() == zoo.create(name).get_config()
+
+
+def test_a_saved_file_opens_and_predicts_the_same(model, tmp_path):
+    x, _ = batch_for(model)
+    model.save(tmp_path / "model.keras")
+    opened = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(opened.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_one_others(name):
+    def weights(seed):
+        keras.utils.set_random_seed(seed)
+        return np.concatenate([w.ravel() for w in zoo.create(name).get_weights()])
+
+    assert (weights(3) == weights(3)).all()
+    assert (weights(3) != weights(4)).any()
+
+
+def test_a_saved_run_opens_where_this_package_is_not_installed(tmp_path):
+    models = {}
+    for name in zoo.list_models():
+        for recipe in zoo.card(name).recipes:
+            run = zoo.train(
+                name, "moons", recipe=recipe, epochs=1, run_dir=tmp_path / f"{name}-{recipe.name}", progress=False
+            )
+            models[str(run.folder / "model.keras")] = run.model.predict(np.ones((1, 2)), verbose=0).tolist()
+    program = (
+        "import sys, json, builtins\n"
+        "sys.modules['zoo'] = sys.modules['datasets'] = None\n"
+        "import keras, numpy as np\n"
+        "print(json.dumps({f: keras.saving.load_model(f).predict(np.ones((1, 2)), verbose=0).tolist()"
+        " for f in sys.argv[1:]}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program, *models], capture_output=True, text=True, check=True)
+    for file, prediction in json.loads(done.stdout.splitlines()[-1]).items():
+        np.testing.assert_allclose(prediction, models[file], rtol=1e-5)

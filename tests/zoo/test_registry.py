@@ -1,0 +1,52 @@
+import pytest
+
+import zoo
+from zoo.errors import InvalidValue, UnknownName
+
+
+def test_models_are_found_by_pattern():
+    assert zoo.list_models("*mlp*") == ["deep_mlp", "dropout_mlp", "shallow_mlp"]
+    assert zoo.list_models("lstm*") == []
+
+
+def test_a_misspelt_model_names_the_nearest():
+    with pytest.raises(UnknownName, match='Unknown model "deep_mpl": did you mean "deep_mlp"'):
+        zoo.create("deep_mpl")
+
+
+def test_a_misspelt_option_names_the_nearest():
+    with pytest.raises(UnknownName, match='Unknown option "dept" of deep_mlp: did you mean "depth"'):
+        zoo.create("deep_mlp", dept=2)
+
+
+def test_options_are_checked_also_when_the_builder_is_called_itself():
+    with pytest.raises(InvalidValue, match="deep_mlp: depth must be a whole number of at least 1; got 0"):
+        zoo.models.deep_mlp(depth=0)
+
+
+def test_a_misspelt_recipe_names_the_nearest():
+    with pytest.raises(UnknownName, match='Unknown recipe "nielson" of deep_mlp: did you mean "nielsen"'):
+        zoo.card("deep_mlp").recipe("nielson")
+
+
+@pytest.mark.parametrize("name", zoo.list_models())
+def test_a_card_tells_what_each_option_means(name):
+    card = zoo.card(name)
+    assert card.summary
+    assert card.source
+    assert all(option.help and option.values for option in card.options.values())
+    assert all(option.default == card.resolve({})[key] for key, option in card.options.items())
+
+
+@pytest.mark.parametrize("name", zoo.list_models())
+def test_the_options_of_every_recipe_are_legal(name):
+    for recipe in zoo.card(name).recipes:
+        zoo.card(name).resolve(recipe.options)
+
+
+def test_recipes_cannot_be_changed_by_accident():
+    recipe = zoo.card("deep_mlp").recipe("nielsen")
+    with pytest.raises(AttributeError):
+        recipe.epochs = 1
+    with pytest.raises(TypeError):
+        recipe.options["depth"] = 1

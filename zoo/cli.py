@@ -1,0 +1,161 @@
+"""The `zoo` command. Thin: each command calls a function of the package and prints what it returns."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import zoo
+from zoo.constraints import parse
+from zoo.errors import InvalidValue, ZooError, unknown
+from zoo.recipes import Recipe
+
+app = typer.Typer(
+    help="The classic neural networks, in Keras, with the size of the gradient in every layer.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out = Console(highlight=False)
+
+Model = Annotated[str, typer.Argument(metavar="NAME", help="A model's name; `zoo list` has them.")]
+
+
+@app.command("list")
+def list_(pattern: Annotated[str, typer.Argument(help="A shell pattern, as in '*mlp*'.")] = "*") -> None:
+    """List the models of the zoo."""
+    table = _table("name", "what it is", "recipes")
+    for name in zoo.list_models(pattern):
+        card = zoo.card(name)
+        table.add_row(name, card.summary, ", ".join(recipe.name for recipe in card.recipes))
+    out.print(table if table.row_count else f'No model matches "{pattern}".')
+
+
+@app.command()
+def show(name: Model) -> None:
+    """Show a model's options and recipes."""
+    card = zoo.card(name)
+    out.print(f"[bold]{card.name}[/bold]  {card.summary}\n{card.source}\n")
+    options = _table("option", "default", "values", "meaning")
+    for option in card.options.values():
+        options.add_row(option.name, str(option.default), option.values, option.help)
+    out.print(options)
+    recipes = _table("recipe", *(recipe.name for recipe in card.recipes))
+    for field in dataclasses.fields(Recipe)[1:]:
+        recipes.add_row(field.name, *(_plain(getattr(recipe, field.name)) for recipe in card.recipes))
+    out.print()
+    out.print(recipes)
+
+
+@app.command()
+def datasets(
+    name: Annotated[str | None, typer.Argument(help="Load this one and show how it is split.")] = None,
+) -> None:
+    """List the data sets, or show one in full."""
+    from zoo.packages import our_datasets
+
+    package = our_datasets()
+    if name is None:
+        table = _table("name", "what it is", "shape", "classes", "examples", "licence")
+        for each in map(package.source, package.names()):
+            shape = "x".join(map(str, each.input_shape))
+            table.add_row(each.name, each.title, shape, str(len(each.class_names)), str(each.examples), each.licence)
+        out.print(table)
+        return
+    data = package.load(name)
+    out.print(f"[bold]{data.name}[/bold]  {data.source.title}\n{data.source.origin}\nlicence {data.source.licence}")
+    out.print(f"shape {data.input_shape}\nSHA-256 {data.digest}\n")
+    summary = data.summary().reset_index()
+    table = _table(*summary.columns)
+    for row in summary.itertuples(index=False):
+        table.add_row(*(f"{value:.4f}" if isinstance(value, float) else str(value) for value in row))
+    out.print(table)
+
+
+@app.command()
+def train(
+    name: Model,
+    dataset: Annotated[str, typer.Option(help="A data set's name; `zoo datasets` has them.")] = "digits",
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training set; the recipe's if not given.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Examples in a mini-batch; likewise.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="The optimiser's learning rate; likewise.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="A recipe's name; `zoo show NAME` has them.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="OPTION=VALUE", help="An option of the model; repeatable.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Decides every random draw.")] = 0,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="Where the run's files go; must not exist. [default: runs/NAME-DATASET-DATE-TIME]")
+    ] = None,
+) -> None:
+    """Train a model and record the size of the gradient in every layer."""
+    run = zoo.train(
+        name,
+        dataset,
+        recipe=recipe,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        seed=seed,
+        run_dir=run_dir,
+        options=_options(name, set_ or []),
+    )
+    done = f"{len(run.metrics)} epochs, {run.seconds:.1f} s"
+    out.print(f"{run.status}: {done}, test accuracy {run.test['accuracy']:.4f}, loss {run.test['loss']:.4f}")
+    if len(run.gradients):
+        _print_gradients(run)
+    out.print(f"files in {run.folder}: {', '.join(sorted(path.name for path in run.folder.iterdir()))}", soft_wrap=True)
+    if run.status == "interrupted":
+        raise typer.Exit(130)
+
+
+def main() -> None:
+    """Runs the command line; an error that is the user's is one line, without a traceback."""
+    try:
+        app()
+    except ZooError as error:
+        print(f"zoo: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def _options(name: str, settings: list[str]) -> dict[str, object]:
+    known = zoo.card(name).options
+    options = {}
+    for setting in settings:
+        option, equals, value = setting.partition("=")
+        if not equals:
+            raise InvalidValue(f"--set takes OPTION=VALUE, as in --set depth=4; got {setting!r}.")
+        if option not in known:
+            raise unknown("option", option, known, of=name)
+        options[option] = parse(option, value, known[option].annotation)
+    return options
+
+
+def _print_gradients(run: zoo.Run) -> None:
+    frame = run.gradients
+    kernels = frame[frame["variable"] == frame.groupby("layer")["variable"].transform("first")]
+    first, last = (kernels[kernels["epoch"] == epoch].set_index("layer") for epoch in kernels["epoch"].agg(["min", "max"]))
+    table = _table("layer", "gradient (RMS), first epoch", "last epoch")
+    for layer in first.index:
+        table.add_row(layer, f"{first['rms'][layer]:.3g}", f"{last['rms'][layer]:.3g}")
+    out.print(table)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "\n".join(f"{key}={item}" for key, item in value.items())
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
