@@ -50,7 +50,9 @@ def open_checked(file: RemoteFile, parse: Callable[[Path], Arrays]) -> Arrays:
     except Exception as error:
         # Whatever a parser makes of a damaged file, the user has one thing to know.
         reason = str(error).strip().rstrip(".") or type(error).__name__
-        raise DataError(f"{path} is cut off, damaged or another kind of file ({reason}). {_remedy(file, path)}") from error
+        raise DataError(
+            f"{path} is cut off, damaged or another kind of file ({reason}). {_remedy(file, path)}"
+        ) from error
     digest = content_digest(arrays)
     if digest != file.content:
         raise DataError(
@@ -65,7 +67,7 @@ def content_digest(arrays: Arrays) -> str:
     sha = hashlib.sha256()
     for array in arrays:
         sha.update(f"{array.dtype.str}{array.shape}".encode())
-        sha.update(np.ascontiguousarray(array))
+        sha.update(np.ascontiguousarray(array).data)
     return sha.hexdigest()
 
 
@@ -110,7 +112,9 @@ def _download(file: RemoteFile) -> Path:
         raise DataError(f"What {file.url} sent is not {name}: its SHA-256 is another. {_remedy(file)}") from error
     except OSError as error:
         reason = f"{type(error).__name__}: {error}"
-        raise DataError(f"{name} cannot be downloaded from {file.url} to {folder} ({reason}). {_remedy(file)}") from error
+        raise DataError(
+            f"{name} cannot be downloaded from {file.url} to {folder} ({reason}). {_remedy(file)}"
+        ) from error
 
 
 def _remedy(file: RemoteFile, path: Path | None = None) -> str:

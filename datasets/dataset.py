@@ -97,8 +97,8 @@ class Dataset:
         sha = hashlib.sha256()
         for name, split in self.splits.items():
             sha.update(f"{name} {split.x.shape} ".encode())
-            sha.update(np.ascontiguousarray(split.x))
-            sha.update(np.ascontiguousarray(split.y))
+            sha.update(np.ascontiguousarray(split.x).data)
+            sha.update(np.ascontiguousarray(split.y).data)
         return sha.hexdigest()
 
     def summary(self) -> pd.DataFrame:
@@ -135,16 +135,11 @@ class Dataset:
         >>> tuple(x.shape), tuple(y.shape)
         ((10, 2), (10,))
         """
-        import tensorflow as tf
-
         if part not in self.splits:
             raise InvalidValue(f"part must be one of {', '.join(map(repr, self.splits))}; got {part!r}.")
         batch_size = check("batch_size", batch_size, Annotated[int, at_least(1)])
         split = self.splits[part]
-        examples = tf.data.Dataset.from_tensor_slices((split.x, split.y))
-        if shuffle or (shuffle is None and part == "train"):
-            examples = examples.shuffle(len(split), seed=seed, reshuffle_each_iteration=True)
-        return examples.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+        return batches(split.x, split.y, batch_size, shuffle=part == "train" if shuffle is None else shuffle, seed=seed)
 
     def folds(self, *, repeats: int = 5, splits: int = 2, seed: int = 0) -> Iterator[Dataset]:
         """Yields stratified cross-validation folds over all examples, without validation sets.
@@ -171,6 +166,28 @@ class Dataset:
         folds = RepeatedStratifiedKFold(n_splits=splits, n_repeats=repeats, random_state=seed)
         for train, test in folds.split(x, y):
             yield replace(self, train=Split(x[train], y[train]), validation=None, test=Split(x[test], y[test]))
+
+
+def batches(x: np.ndarray, y: np.ndarray, batch_size: int, *, shuffle: bool, seed: int) -> tf.data.Dataset:
+    """Returns arrays as a `tf.data.Dataset` of batches, in a new order at every pass if it is to shuffle.
+
+    Keras' own `fit(x, y)` draws one order and repeats it in every epoch once a global seed is set.
+
+    Args:
+        x: Inputs, `(examples, ...)`.
+        y: Targets, `(examples, ...)`.
+        batch_size: Examples in a batch; the last one may be smaller.
+        shuffle: Whether to shuffle.
+        seed: Decides the orders.
+    """
+    import tensorflow as tf
+
+    inputs, targets = tf.constant(x), tf.constant(y)
+    order = tf.data.Dataset.range(len(x))
+    if shuffle:
+        order = order.shuffle(len(x), seed=seed, reshuffle_each_iteration=True)
+    gathered = order.batch(batch_size).map(lambda rows: (tf.gather(inputs, rows), tf.gather(targets, rows)))
+    return gathered.prefetch(tf.data.AUTOTUNE)
 
 
 @dataclass(frozen=True)
@@ -237,5 +254,7 @@ def _cut(x: np.ndarray, y: np.ndarray, count: int, seed: int, in_order: bool) ->
     try:
         x_rest, x_cut, y_rest, y_cut = train_test_split(x, y, test_size=count, stratify=y, random_state=seed)
     except ValueError as error:
-        raise InvalidValue(f"{count} of {len(y)} examples cannot be cut off with every class in them: {error}") from error
+        raise InvalidValue(
+            f"{count} of {len(y)} examples cannot be cut off with every class in them: {error}"
+        ) from error
     return Split(x_rest, y_rest), Split(x_cut, y_cut)

@@ -92,7 +92,8 @@ def train(
     ] = None,
     seed: Annotated[int, typer.Option(help="Decides every random draw.")] = 0,
     run_dir: Annotated[
-        Path | None, typer.Option(help="Where the run's files go; must not exist. [default: runs/NAME-DATASET-DATE-TIME]")
+        Path | None,
+        typer.Option(help="Where the run's files go; must not exist. [default: runs/NAME-DATASET-DATE-TIME]"),
     ] = None,
 ) -> None:
     """Train a model and record the size of the gradient in every layer."""
@@ -141,7 +142,9 @@ def _options(name: str, settings: list[str]) -> dict[str, object]:
 def _print_gradients(run: zoo.Run) -> None:
     frame = run.gradients
     kernels = frame[frame["variable"] == frame.groupby("layer")["variable"].transform("first")]
-    first, last = (kernels[kernels["epoch"] == epoch].set_index("layer") for epoch in kernels["epoch"].agg(["min", "max"]))
+    first, last = (
+        kernels[kernels["epoch"] == epoch].set_index("layer") for epoch in kernels["epoch"].agg(["min", "max"])
+    )
     table = _table("layer", "gradient (RMS), first epoch", "last epoch")
     for layer in first.index:
         table.add_row(layer, f"{first['rms'][layer]:.3g}", f"{last['rms'][layer]:.3g}")
@@ -156,6 +159,6 @@ def _plain(value: object) -> str:
 
 def _table(*columns: str) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for number, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=number == 0)
     return table

@@ -109,10 +109,10 @@ def register(*, recipes: tuple[Recipe, ...], source: str) -> Callable:
 
         @functools.wraps(builder)
         def checked(**options: Any) -> keras.Model:
-            return builder(**card.resolve(options))
+            return builder(**own.resolve(options))
 
-        card = ModelCard(builder.__name__, checked, summary, source, recipes)
-        _cards[card.name] = card
+        own = ModelCard(builder.__name__, checked, summary, source, recipes)
+        _cards[own.name] = own
         return checked
 
     return decorate

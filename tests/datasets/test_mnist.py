@@ -58,7 +58,11 @@ class TestTheRealFile:
     def test_it_is_split_as_nielsen_splits_it(self):
         data = datasets.load("mnist")
         x, y = mnist.read()
-        for split, start, stop in ((data.train, 0, 50_000), (data.validation, 50_000, 60_000), (data.test, 60_000, 70_000)):
+        for split, start, stop in (
+            (data.train, 0, 50_000),
+            (data.validation, 50_000, 60_000),
+            (data.test, 60_000, 70_000),
+        ):
             assert (split.y == y[start:stop]).all()
             assert (split.x == x[start:stop]).all()
 

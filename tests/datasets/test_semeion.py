@@ -28,7 +28,7 @@ def test_rows_separated_by_spaces_or_commas_are_read(tmp_path, text):
 
 @pytest.mark.parametrize(
     "row",
-    [ROW_0[:-1], ["2.0"] + ROW_0[1:], ROW_0[:256] + ["0"] * 10, ROW_0[:256] + ["1"] * 10, ["x"] * 266],
+    [ROW_0[:-1], ["2.0", *ROW_0[1:]], ROW_0[:256] + ["0"] * 10, ROW_0[:256] + ["1"] * 10, ["x"] * 266],
     ids=["cut off", "grey", "no class", "all classes", "words"],
 )
 def test_a_damaged_row_is_refused(empty_machine, row):

@@ -13,9 +13,7 @@ from zoo.registry import register
 if TYPE_CHECKING:
     import keras
 
-Activation = Literal[
-    "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "softplus", "softsign", "linear"
-]
+Activation = Literal["sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "softplus", "softsign", "linear"]
 Initializer = Literal["he", "glorot", "nielsen"]
 OutputActivation = Literal["softmax", "sigmoid"]
 Classes = Annotated[int, at_least(2)]

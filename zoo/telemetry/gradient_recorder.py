@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import keras
 import numpy as np
@@ -55,7 +55,7 @@ class GradientRecorder(keras.callbacks.Callback):
         self._records: list[pd.DataFrame] = []
         self._taps: list[Tap] = []
         self._found: Callable[..., Any] | None = None
-        self._instrumented: Callable[..., Any] | None = None
+        self._instrumented: Callable[..., Any] = lambda _: None
         self._epoch = 0
         self._calls = 0
         self._calls_that_fit = 1
@@ -105,7 +105,7 @@ class GradientRecorder(keras.callbacks.Callback):
             self._read()
         found = self.model.train_function
         call = found if isinstance(found, _Substitute) else self._instrumented
-        vars(self.model)["train_function"] = _Substitute(self.model, found, call, self._taps)
+        object.__setattr__(self.model, "train_function", _Substitute(self.model, found, call, self._taps))
         self._calls += 1
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -126,7 +126,7 @@ class GradientRecorder(keras.callbacks.Callback):
         self._found = model.train_function
         model.make_train_function(force=True)
         self._instrumented = model.train_function
-        vars(model)["train_function"] = self._found
+        object.__setattr__(model, "train_function", self._found)
 
     def _read(self) -> None:
         self._records += [self._table(tap, tap.read()) for tap in self._taps]
@@ -159,7 +159,7 @@ class _Substitute:
         self._model, self._found, self._call, self._taps = model, found, call, taps
 
     def __call__(self, iterator: Any) -> Any:
-        vars(self._model)["train_function"] = self._found
+        object.__setattr__(self._model, "train_function", self._found)
         with ExitStack() as stack:
             for tap in self._taps:
                 stack.enter_context(tap.attached())

@@ -41,6 +41,7 @@ def plot_gradients(
     """
     from matplotlib import colormaps
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     statistic = check("statistic", statistic, Statistic)
     if frame.empty:
@@ -73,7 +74,7 @@ def plot_gradients(
     axes.set_xlabel("epoch" if time == "epoch" else "update")
     which = f"layer's {variable}" if variable else "layer's weights"
     axes.set_ylabel(f"gradient of each {which}\n({_MEANING[statistic]})")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3, which="major")
     axes.set_title(title or "Gradient magnitude")
     handles, labels = axes.get_legend_handles_labels()

@@ -141,14 +141,14 @@ class Tap:
         if not present:
             return grads_and_vars
         rows = tf.constant([[number] for number, _ in present], tf.int64)
-        weights = len(self.weights)
+        height = len(self.weights)
         self._updates.assign_add(1)
         update = tf.identity(self._updates)
 
         def record() -> None:
             measured = tf.stack([magnitude(gradient) for _, gradient in present])
-            table = tf.scatter_nd(rows, measured, (weights, len(STATISTICS)))
-            self._counts.assign_add(tf.scatter_nd(rows, tf.ones(len(present), tf.int64), (weights,)))
+            table = tf.scatter_nd(rows, measured, (height, len(STATISTICS)))
+            self._counts.assign_add(tf.scatter_nd(rows, tf.ones(len(present), tf.int64), (height,)))
             first = ~tf.math.is_finite(table[:, 0]) & (self._broken == 0)
             self._broken.assign_add(tf.where(first, update, 0))
             if self._every is None:

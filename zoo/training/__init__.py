@@ -1,5 +1,5 @@
 """Training by name: `train("deep_mlp", "mnist", recipe="nielsen")` leaves a run folder behind."""
 
-from zoo.training.train import Run, train
+from zoo.training.trainer import Run, train
 
 __all__ = ["Run", "train"]

@@ -97,11 +97,13 @@ def resolve(
 
     data = _load(dataset, validation, seed)
     from_data = {"input_shape": data.input_shape, "classes": data.classes}
-    resolved = model.resolve({**recipe.options, **options, **{key: from_data[key] for key in from_data if key not in options}})
+    resolved = model.resolve(
+        {**recipe.options, **options, **{key: from_data[key] for key in from_data if key not in options}}
+    )
     for key, value in from_data.items():
         if resolved[key] != value:
             raise InvalidValue(f"{name}: {key} must be {value} for the data set {data.name}; got {resolved[key]}.")
-    if recipe.weight_penalty and not options.get("l2"):
+    if recipe.weight_penalty and "l2" not in options:
         resolved["l2"] = recipe.weight_penalty / (2 * len(data.train))
     return Configuration(model=name, options=resolved, dataset=data, recipe=recipe, seed=seed)
 

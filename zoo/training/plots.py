@@ -21,6 +21,7 @@ def plot_learning_curve(metrics: pd.DataFrame, *, title: str = "") -> Figure:
         The figure; `figure.savefig(path)` writes it.
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(9, 4), layout="constrained")
     for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
@@ -32,7 +33,7 @@ def plot_learning_curve(metrics: pd.DataFrame, *, title: str = "") -> Figure:
                 axes.plot(metrics["epoch"], metrics[column], label=label, markersize=4, **style)
         axes.set_xlabel("epoch")
         axes.set_ylabel(name)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
     figure.suptitle(title or "Learning curve")

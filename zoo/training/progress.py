@@ -8,7 +8,6 @@ import keras
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-
 from zoo.training.watching import in_order
 
 
@@ -62,4 +61,6 @@ class ProgressBar(keras.callbacks.Callback):
         )
         if not self._console.is_terminal:
             numbers = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
-            self._console.print(f"epoch {epoch + 1:>{len(str(self._epochs))}}/{self._epochs}  {numbers}", soft_wrap=True)
+            self._console.print(
+                f"epoch {epoch + 1:>{len(str(self._epochs))}}/{self._epochs}  {numbers}", soft_wrap=True
+            )

@@ -42,7 +42,9 @@ class RunFolder:
                 return
             except FileExistsError:
                 if path is not None:
-                    raise InvalidValue(f"The run folder {self.path} exists already; name another, or remove it.") from None
+                    raise InvalidValue(
+                        f"The run folder {self.path} exists already; name another, or remove it."
+                    ) from None
                 number += 1
                 self.path = stem.with_name(f"{stem.name}-{number}")
             except OSError as error:

@@ -141,9 +141,7 @@ def test_clipped_gradients_are_recorded_as_they_are_applied(points, clip):
 
 def test_accumulated_gradients_are_recorded_once_an_update(points):
     expected = taped(small_model(), *points, batch_size=32)
-    frame = record(
-        small_model(keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)), *points, batch_size=16
-    )
+    frame = record(small_model(keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)), *points, batch_size=16)
     assert frame["step"].unique().tolist() == [1, 2, 3, 4]
     np.testing.assert_allclose(as_array(frame, 4), expected, rtol=1e-5)
 

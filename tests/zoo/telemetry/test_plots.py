@@ -9,9 +9,17 @@ from zoo.telemetry import plot_gradients
 def frame():
     return pd.DataFrame(
         [
-            {"epoch": e, "step": 10 * e, "layer": l, "variable": v, "l2": 2.0**-e, "mean_abs": 0.1, "rms": 0.0 if e == 2 else 0.5}
+            {
+                "epoch": e,
+                "step": 10 * e,
+                "layer": layer,
+                "variable": v,
+                "l2": 2.0**-e,
+                "mean_abs": 0.1,
+                "rms": 0.0 if e == 2 else 0.5,
+            }
             for e in (1, 2, 3)
-            for l in ("hidden", "output")
+            for layer in ("hidden", "output")
             for v in ("kernel", "bias")
         ]
     )

@@ -121,6 +121,7 @@ def _run(configuration: Configuration, folder: RunFolder, progress: bool) -> Run
     import_tensorflow()
     import keras
 
+    from datasets.dataset import batches
     from zoo.telemetry import GradientRecorder
     from zoo.training.compiling import compile_model
     from zoo.training.progress import ProgressBar
@@ -130,6 +131,7 @@ def _run(configuration: Configuration, folder: RunFolder, progress: bool) -> Run
     keras.utils.set_random_seed(configuration.seed)
     model = create(configuration.model, **configuration.options)
     prepare = compile_model(model, configuration)
+    x, y = prepare(data.train.x, data.train.y)
     recorder = GradientRecorder()
     tables = Tables(folder, recorder)
     callbacks: list[keras.callbacks.Callback] = [recorder, tables]
@@ -141,8 +143,8 @@ def _run(configuration: Configuration, folder: RunFolder, progress: bool) -> Run
             callbacks.append(stack.enter_context(bar))
         try:
             model.fit(
-                *prepare(data.train.x, data.train.y),
-                batch_size=recipe.batch_size,
+                batches(x, y, recipe.batch_size, shuffle=True, seed=configuration.seed),
+                shuffle=False,  # the pipeline does, anew in every epoch
                 epochs=recipe.epochs,
                 validation_data=prepare(data.validation.x, data.validation.y) if data.validation else None,
                 validation_batch_size=1000,
@@ -154,7 +156,11 @@ def _run(configuration: Configuration, folder: RunFolder, progress: bool) -> Run
     seconds = time.perf_counter() - start
 
     broken = _why_broken(configuration, tables.metrics, recorder)
-    test = {} if broken else model.evaluate(*prepare(data.test.x, data.test.y), batch_size=1000, verbose=0, return_dict=True)
+    test = (
+        {}
+        if broken
+        else model.evaluate(*prepare(data.test.x, data.test.y), batch_size=1000, verbose=0, return_dict=True)
+    )
     run = Run("failed" if broken else status, folder.path, model, tables.metrics, recorder.frame(), test, seconds)
     _write(run, folder, configuration, error=broken)
     if broken:

@@ -1,0 +1,154 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import zoo
+from zoo import cli
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs the command line as its user does; returns exit code, output and errors."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["zoo", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        captured = capsys.readouterr()
+        return end.value.code, captured.out, captured.err
+
+    return run
+
+
+def test_list_has_every_model_and_its_recipes(run):
+    code, out, _ = run("list")
+    assert code == 0
+    for name in zoo.list_models():
+        assert name in out
+    assert "nielsen" in out
+
+
+def test_list_takes_a_pattern(run):
+    assert "shallow_mlp" not in run("list", "deep*")[1]
+    assert 'No model matches "lstm*"' in run("list", "lstm*")[1]
+
+
+def test_show_has_every_option_and_recipe(run):
+    code, out, _ = run("show", "dropout_mlp")
+    assert code == 0
+    for word in (*zoo.card("dropout_mlp").options, "modern", "adam", "0.002"):
+        assert word in out
+
+
+def test_datasets_lists_and_shows(run):
+    code, out, _ = run("datasets")
+    assert code == 0
+    assert "semeion" in out
+    code, out, _ = run("datasets", "digits")
+    assert code == 0
+    assert "1294" in out
+    assert "CC BY 4.0" in out
+
+
+def test_train_leaves_a_run_and_prints_its_accuracy_and_gradients(run, tmp_path):
+    code, out, err = run(
+        "train", "deep_mlp", "--dataset", "moons", "--epochs", 3, "--set", "depth=2", "--set", "activation=tanh",
+        "--batch-size", 16, "--learning-rate", 0.01, "--seed", 0, "--run-dir", tmp_path / "run",
+    )  # fmt: skip
+    assert code == 0
+    assert "test accuracy" in out
+    assert all(layer in out for layer in ("hidden_1", "hidden_2", "output"))
+    assert "hidden_3" not in out
+    assert "epoch 3/3" in err
+    assert (tmp_path / "run" / "gradients.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["show", "deep_mpl"], 'Unknown model "deep_mpl": did you mean "deep_mlp"?'),
+        (["datasets", "minst"], 'Unknown data set "minst": did you mean "mnist"?'),
+        (["train", "deep_mlp", "--dataset", "minst"], 'did you mean "mnist"?'),
+        (["train", "deep_mlp", "--recipe", "nielson"], 'did you mean "nielsen"?'),
+        (["train", "deep_mlp", "--set", "dept=3"], 'did you mean "depth"?'),
+        (["train", "deep_mlp", "--set", "depth"], "--set takes OPTION=VALUE"),
+        (["train", "deep_mlp", "--set", "depth=0"], "depth must be a whole number of at least 1; got 0."),
+        (["train", "deep_mlp", "--set", "width=-1"], "width must be a whole number of at least 1; got -1."),
+        (["train", "dropout_mlp", "--set", "keep_probability=0"], "above 0 and at most 1; got 0."),
+        (["train", "dropout_mlp", "--set", "keep_probability=1.5"], "above 0 and at most 1; got 1.5."),
+        (["train", "deep_mlp", "--set", "input_shape=4,4"], "input_shape must be (8, 8, 1) for the data set digits"),
+        (["train", "deep_mlp", "--epochs", "0"], "epochs must be a whole number of at least 1; got 0."),
+        (["train", "deep_mlp", "--run-dir", "."], "The run folder . exists already"),
+    ],
+)
+def test_a_bad_call_is_one_sentence_and_exit_code_2(run, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(*arguments)
+    assert code == 2
+    assert message in err
+    assert err.startswith("zoo: ")
+    assert err.count("\n") == 1
+    assert out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_fails_ends_with_exit_code_1(run, tmp_path):
+    code, _, err = run(
+        "train", "deep_mlp", "--recipe", "nielsen", "--set", "activation=relu", "--learning-rate", "1e30",
+        "--run-dir", tmp_path / "run",
+    )  # fmt: skip
+    assert code == 1
+    assert "The gradient broke first at step" in err.splitlines()[-1]
+    assert "Traceback" not in err
+
+
+def test_data_that_cannot_be_had_end_with_exit_code_1(run, empty_machine):
+    empty_machine.mkdir(parents=True)
+    (empty_machine / "mnist.npz").write_bytes(b"rubbish")
+    code, _, err = run("datasets", "mnist")
+    assert code == 1
+    assert str(empty_machine / "mnist.npz") in err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+def test_ctrl_c_ends_tidily_with_exit_code_130(tmp_path):
+    folder = tmp_path / "run"
+    arguments = ["train", "deep_mlp", "--epochs", "100000", "--run-dir", str(folder)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from zoo.cli import main; main()", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    deadline = time.monotonic() + 60
+    while not (folder / "gradients.csv").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert out.startswith("interrupted: ")
+    assert "Traceback" not in err
+    assert (folder / "model.keras").exists()
+
+
+def test_help_and_list_answer_in_half_a_second():
+    for arguments in (["--help"], ["list"]):
+        times = []
+        for _ in range(5):
+            start = time.perf_counter()
+            subprocess.run(
+                [sys.executable, "-c", "from zoo.cli import main; main()", *arguments],
+                check=True,
+                capture_output=True,
+                cwd=ROOT,
+            )
+            times.append(time.perf_counter() - start)
+        assert min(times) < 0.5
