@@ -96,6 +96,7 @@ def cache() -> Path:
 
 def _download(file: RemoteFile) -> Path:
     import pooch
+    import requests
     from tqdm import tqdm
 
     folder, name = cache(), file.names[0]
@@ -111,7 +112,8 @@ def _download(file: RemoteFile) -> Path:
     except ValueError as error:
         raise DataError(f"What {file.url} sent is not {name}: its SHA-256 is another. {_remedy(file)}") from error
     except OSError as error:
-        reason = f"{type(error).__name__}: {error}"
+        offline = isinstance(error, requests.exceptions.ConnectionError)
+        reason = "no network, or no answer" if offline else str(error)
         raise DataError(
             f"{name} cannot be downloaded from {file.url} to {folder} ({reason}). {_remedy(file)}"
         ) from error
