@@ -1,5 +1,6 @@
 """A file is found, fetched whole, or refused with a sentence that helps."""
 
+import gc
 import hashlib
 import os
 import subprocess
@@ -13,6 +14,9 @@ import pytest
 from datasets.cache import RemoteFile, content_digest, find, open_checked
 from zoo.errors import DataError
 
+# The library that downloads leaves a connection that broke off to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 X, Y = np.arange(6, dtype=np.uint8).reshape(3, 2), np.array([0, 1, 2], np.uint8)
 BYTES = b"0 1 0\n2 3 1\n4 5 2\n"
 
@@ -20,6 +24,12 @@ BYTES = b"0 1 0\n2 3 1\n4 5 2\n"
 def parse(path):
     table = np.array([line.split() for line in path.read_text().splitlines()], np.uint8)
     return table[:, :2], table[:, 2]
+
+
+@pytest.fixture(autouse=True)
+def _collected():
+    yield
+    gc.collect()
 
 
 @pytest.fixture
@@ -105,8 +115,6 @@ def test_a_bad_file_is_refused_and_left_alone(empty_machine, server, file, conte
     assert server.asked == 0
 
 
-# A connection that breaks off is left to the garbage collector by the library that downloads.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     "answer",
     [
@@ -127,7 +135,9 @@ def test_a_failed_download_leaves_nothing_behind(empty_machine, server, file, an
 
 def test_no_network_is_said(empty_machine, server, file):
     file = RemoteFile(file.names, "http://127.0.0.1:9/tiny.data", file.sha256, file.content)
-    with pytest.raises(DataError, match=r"tiny.data cannot be downloaded from http://127.0.0.1:9/tiny.data .*no network"):
+    with pytest.raises(
+        DataError, match=r"tiny.data cannot be downloaded from http://127.0.0.1:9/tiny.data .*no network"
+    ):
         open_checked(file, parse)
 
 

@@ -43,7 +43,7 @@ def test_list_takes_a_pattern(run):
 def test_show_has_every_option_and_recipe(run):
     code, out, _ = run("show", "dropout_mlp")
     assert code == 0
-    for word in (*zoo.card("dropout_mlp").options, "modern", "adam", "0.002"):
+    for word in (*zoo.card("dropout_mlp").options, "modern", "adam", "0.001"):
         assert word in out
 
 

@@ -4,6 +4,7 @@ Nielsen, «Neural Networks and Deep Learning», 2015, chapters 3 and 5 (the nets
 Srivastava et al., «Dropout», JMLR 15, 2014. Hinton et al., arXiv:1207.0580, 2012.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from zoo.constraints import at_least, non_negative, positive, probability
@@ -45,7 +46,7 @@ NIELSEN = Recipe(
 )
 
 
-@register(recipes=(MODERN, NIELSEN), source="Nielsen 2015, chapters 1-3")
+@register(recipes=(replace(MODERN, options={"hidden": 200}), NIELSEN), source="Nielsen 2015, chapters 1-3")
 def shallow_mlp(
     *,
     input_shape: tuple[int, ...] = (28, 28, 1),
@@ -124,7 +125,9 @@ def deep_mlp(
     return _mlp("deep_mlp", input_shape, [width] * depth, classes, activation, output_activation, initializer, l2=l2)
 
 
-@register(recipes=(MODERN,), source="Srivastava et al. 2014; Hinton et al. 2012")
+@register(
+    recipes=(replace(MODERN, learning_rate=1e-3, batch_size=128),), source="Srivastava et al. 2014; Hinton et al. 2012"
+)
 def dropout_mlp(
     *,
     input_shape: tuple[int, ...] = (28, 28, 1),
