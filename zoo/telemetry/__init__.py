@@ -4,12 +4,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zoo.telemetry.alarms import Alarm, GradientWarning
     from zoo.telemetry.gradient_recorder import GradientRecorder
     from zoo.telemetry.plots import plot_gradients
 
-__all__ = ["GradientRecorder", "plot_gradients"]
+__all__ = ["Alarm", "GradientRecorder", "GradientWarning", "plot_gradients"]
 
-_home = {"GradientRecorder": "gradient_recorder", "plot_gradients": "plots"}
+_home = {
+    "Alarm": "alarms",
+    "GradientRecorder": "gradient_recorder",
+    "GradientWarning": "alarms",
+    "plot_gradients": "plots",
+}
 
 
 def __getattr__(name: str) -> Any:

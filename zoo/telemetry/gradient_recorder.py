@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Annotated, Any, Literal
 
@@ -11,9 +12,11 @@ import numpy as np
 import pandas as pd
 
 from zoo.constraints import at_least, check
+from zoo.errors import InvalidValue
+from zoo.telemetry.alarms import Alarm, GradientWarning
 from zoo.telemetry.layout import trainable_weights
 from zoo.telemetry.statistics import STATISTICS
-from zoo.telemetry.tap import Reading, Tap
+from zoo.telemetry.tap import Tap
 
 COLUMNS = ("epoch", "step", "layer", "variable", *STATISTICS)
 
@@ -28,11 +31,15 @@ class GradientRecorder(keras.callbacks.Callback):
     left as they were found.
 
     Args:
-        every: `"epoch"` for one record an epoch, the mean over its steps; or a number N for a
-            record of the updates 1, 1 + N, 1 + 2N ...
+        every: `"epoch"` for one record an epoch: the mean, the smallest and the largest over its
+            updates; or a number N for a record of the updates 1, 1 + N, 1 + 2N ...
+        samples: How many updates of an epoch are measured at most, spread evenly over it; None
+            measures all of them. Only for `every="epoch"`.
+        alarms: What to look out for in the records; see `Alarm`.
 
     Raises:
-        InvalidValue: `every` is neither `"epoch"` nor a whole number of at least 1.
+        InvalidValue: `every` is neither `"epoch"` nor a whole number of at least 1, `samples` is
+            neither None nor a whole number of at least 1, or `alarms` holds something else.
 
     Example:
 
@@ -49,9 +56,20 @@ class GradientRecorder(keras.callbacks.Callback):
     2      1     2  hidden_2   kernel
     """
 
-    def __init__(self, *, every: int | Literal["epoch"] = "epoch") -> None:
+    def __init__(
+        self,
+        *,
+        every: int | Literal["epoch"] = "epoch",
+        samples: int | None = 100,
+        alarms: Sequence[Alarm] = (),
+    ) -> None:
         super().__init__()
         self.every = check("every", every, Annotated[int, at_least(1)] | Literal["epoch"])
+        self.samples = check("samples", samples, Annotated[int, at_least(1)] | None)
+        self.alarms = tuple(alarms)
+        for alarm in self.alarms:
+            if not isinstance(alarm, Alarm):
+                raise InvalidValue(f"alarms must be a sequence of zoo.telemetry.Alarm; got {alarm!r} in it.")
         self._records: list[pd.DataFrame] = []
         self._taps: list[Tap] = []
         self._found: Callable[..., Any] | None = None
@@ -60,17 +78,41 @@ class GradientRecorder(keras.callbacks.Callback):
         self._calls = 0
         self._calls_that_fit = 1
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> GradientRecorder:
+        """Returns a recorder of the same kind without records, as a tuner wants for each trial."""
+        return type(self)(every=self.every, samples=self.samples, alarms=self.alarms)
+
     def frame(self) -> pd.DataFrame:
         """Returns the records, one row a weight and record.
 
         Returns:
-            Columns `epoch` and `step` (counted from 1; the update that the gradient made, or the
-            last one of the epoch), `layer`, `variable`, `l2`, `mean_abs`, `rms`. After a training
-            that was broken off, the last rows are of the steps that its last epoch had.
+            `epoch` and `step`: counted from 1; the update that the gradient made, or the last one
+            of the epoch. `layer`, `variable`: whose gradient it is. `l2`, `mean_abs`, `rms`,
+            `max_abs`: its norm, and the mean, root mean square and largest of its absolute values.
+            `zeros`: the share of exact zeros. `nans`, `infs`: how many such values it has.
+            `update_ratio`: the norm of what the update changed in the weight over the weight's own.
+            Where the optimiser clips, `l2_unclipped`: the norm before, and `clipped`: the share of
+            updates that were clipped. In records of an epoch these are means over its updates, and
+            each comes with `_min` and `_max` as well.
+
+            After a training that was broken off, the last rows are of the updates that its last
+            epoch had.
         """
         unread = [self._table(tap, tap.peek()) for tap in self._taps]
         tables = [table for table in (*self._records, *unread) if len(table)]
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(COLUMNS))
+
+    def restore(self, frame: pd.DataFrame) -> None:
+        """Puts the records of an earlier part of the same training before one's own.
+
+        Args:
+            frame: What `frame()` returned there, or a `gradients.csv`. Steps go on by themselves
+                where a restored optimiser stands.
+        """
+        missing = [name for name in COLUMNS if name not in frame]
+        if missing:
+            raise InvalidValue(f"restore takes gradient records; the columns {', '.join(missing)} are missing.")
+        self._records.insert(0, frame.copy())
 
     def first_broken(self) -> tuple[int, str, str] | None:
         """Returns where a gradient was first NaN or infinite: the update, the layer, the variable.
@@ -93,7 +135,7 @@ class GradientRecorder(keras.callbacks.Callback):
         if self._found is None or self._found is not self.model.train_function:
             self._instrument()
         for tap in self._taps:
-            tap.start()
+            tap.start(self._updates_per_record())
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch = epoch + 1
@@ -110,6 +152,10 @@ class GradientRecorder(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._read()
+
+    def _updates_per_record(self) -> int:
+        steps = (self.params or {}).get("steps")
+        return 1 if self.samples is None or not steps else -(-steps // self.samples)
 
     def _instrument(self) -> None:
         # Keras keeps a compiled step. One that was traced without the taps would not fill them, so
@@ -129,22 +175,24 @@ class GradientRecorder(keras.callbacks.Callback):
         object.__setattr__(model, "train_function", self._found)
 
     def _read(self) -> None:
-        self._records += [self._table(tap, tap.read()) for tap in self._taps]
         self._calls = 0
+        for tap in self._taps:
+            table = self._table(tap, tap.read())
+            self._records.append(table)
+            for alarm in self.alarms:
+                if message := alarm.raised_by(table):
+                    warnings.warn(message, GradientWarning, stacklevel=2)
+                    if alarm.action == "stop":
+                        self.model.stop_training = True
 
-    def _table(self, tap: Tap, reading: Reading) -> pd.DataFrame:
-        weights = [weight for weight, present in zip(tap.weights, reading.present, strict=True) if present]
-        values = reading.values[:, reading.present].reshape(-1, len(STATISTICS))
-        return pd.DataFrame(
-            {
-                "epoch": self._epoch,
-                "step": np.repeat(reading.steps, len(weights)),
-                "layer": [weight.layer for weight in weights] * len(reading.steps),
-                "variable": [weight.variable for weight in weights] * len(reading.steps),
-                **dict(zip(STATISTICS, values.T, strict=True)),
-            },
-            columns=list(COLUMNS),
-        )
+    def _table(self, tap: Tap, records: tuple[np.ndarray, np.ndarray]) -> pd.DataFrame:
+        steps, values = records
+        names = [(self._epoch, step, weight.layer, weight.variable) for step in steps for weight in tap.weights]
+        numbers = pd.DataFrame(values.reshape(len(names), len(tap.columns)), columns=list(tap.columns))
+        table = pd.concat([pd.DataFrame(names, columns=list(COLUMNS[:4])), numbers], axis=1)
+        summaries = [name for name in tap.columns if name.endswith(("_min", "_max"))]
+        with_gradient = table[table["zeros"].notna()].reset_index(drop=True)
+        return with_gradient[[name for name in table if name not in summaries] + summaries]
 
 
 class _Substitute:

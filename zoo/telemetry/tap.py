@@ -1,40 +1,28 @@
 """Where the gradient is read: inside the compiled step, as the optimiser receives it.
 
-Every Keras optimiser on the TensorFlow backend passes its gradients, added up over the replicas,
-through one private method, `_all_reduce_sum_gradients`. No public place has them: `train_step` sees
-them before the replicas are added up, and a callback not at all. This file is the only one that
-knows of it.
+Every Keras optimiser on the TensorFlow backend clips its gradients in one private method and adds
+them up over the replicas in another. No public place has them: `train_step` sees them before, and a
+callback not at all. This file is the only one that knows of the two.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from zoo.telemetry.layout import Weight
-from zoo.telemetry.statistics import STATISTICS, magnitude
+from zoo.telemetry.statistics import STATISTICS, distance, measure
+from zoo.telemetry.stores import EpochStore, UpdateStore, variable
 
+CLIP = "_clip_gradients"
 SEAM = "_all_reduce_sum_gradients"
-
-
-class Reading(NamedTuple):
-    """What a tap held when it was read.
-
-    Args:
-        steps: The updates that were recorded, counted from 1, `(records,)`.
-        values: Their statistics, `(records, weights, statistics)`; NaN rows where a weight had no
-            gradient are marked in `present`.
-        present: Which weights had a gradient, `(weights,)`.
-    """
-
-    steps: np.ndarray
-    values: np.ndarray
-    present: np.ndarray
+CLIPPED = ("l2_unclipped", "clipped")
+UPDATE = ("update_ratio",)
 
 
 class Tap:
@@ -45,7 +33,7 @@ class Tap:
             gradients are unscaled.
         list_weights: Lists the weights to be told apart. It is asked again when a weight comes that
             it did not list, as in the first step of a model that was not built before.
-        every: Record each so many updates, or None to average over all between two readings.
+        every: Record each so many updates, or None to summarise those between two readings.
         capacity: How many records are kept until they are read, when `every` is a number.
     """
 
@@ -59,67 +47,97 @@ class Tap:
     ) -> None:
         while isinstance(inner := getattr(optimizer, "inner_optimizer", None), keras.Optimizer):
             optimizer = inner
-        if not callable(getattr(optimizer, SEAM, None)):
-            raise RuntimeError(
-                f"Gradients cannot be recorded with Keras {keras.__version__} on the {keras.backend.backend()} "
-                f"backend: its optimisers have no {SEAM}. Keras 3.15 on TensorFlow is known to work."
-            )
+        for name in (CLIP, SEAM):
+            if not callable(getattr(optimizer, name, None)):
+                raise RuntimeError(
+                    f"Gradients cannot be recorded with Keras {keras.__version__} on the {keras.backend.backend()} "
+                    f"backend: its optimisers have no {name}. Keras 3.15 on TensorFlow is known to work."
+                )
         self._optimizer = optimizer
+        self._clips = any(getattr(optimizer, name) for name in ("clipnorm", "clipvalue", "global_clipnorm"))
         self._list_weights = list_weights
         self._every = every
         self._capacity = capacity
+        self._clipped: list[tuple[Any, Any]] = []
         self._read_until = 0
-        self._updates = _variable((), tf.int64)
+        self._updates = variable((), tf.int64)
+        self._stride = variable((), tf.int64, every or 1)
+        self._pending = variable((), tf.int64)
         self._make_room(list_weights())
 
     def _make_room(self, weights: Sequence[Weight]) -> None:
         self.weights = weights
         self._index = {id(weight.value.value): number for number, weight in enumerate(weights)}
-        self._values = _variable((self._capacity if self._every else 1, len(weights), len(STATISTICS)), tf.float64)
-        self._counts = _variable((len(weights),), tf.int64)
-        self._broken = _variable((len(weights),), tf.int64)
+        self._gradients, self._changes = (
+            EpochStore(len(weights), names)
+            if self._every is None
+            else UpdateStore(len(weights), names, every=self._every, capacity=self._capacity)
+            for names in ((*STATISTICS, *(CLIPPED if self._clips else ())), UPDATE)
+        )
+        self._before = [variable(tuple(weight.value.shape), weight.value.value.dtype) for weight in weights]
+        self._broken = variable((len(weights),), tf.int64)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the numbers in a record."""
+        return (*self._gradients.columns, *self._changes.columns)
 
     @contextmanager
     def attached(self) -> Iterator[None]:
         """Lets the gradients of every step that is traced or run in this block pass through the tap."""
         state = vars(self._optimizer)
-        below = getattr(self._optimizer, SEAM)
-        replaced = state.get(SEAM)
-        state[SEAM] = lambda grads_and_vars: self._observe(below(grads_and_vars))
+        clip, reduce = getattr(self._optimizer, CLIP), getattr(self._optimizer, SEAM)
+        replaced = {name: state[name] for name in (CLIP, SEAM) if name in state}
+
+        def keep_and_clip(gradients: Sequence[Any]) -> Any:
+            self._keep_weights()
+            clipped = clip(gradients)
+            self._clipped = list(zip(gradients, clipped, strict=True))
+            return clipped
+
+        state[CLIP] = keep_and_clip
+        state[SEAM] = lambda grads_and_vars: self._observe(reduce(grads_and_vars))
         try:
             yield
         finally:
-            if replaced is None:
-                del state[SEAM]
-            else:
-                state[SEAM] = replaced
+            for name in (CLIP, SEAM):
+                del state[name]
+            state.update(replaced)
+            self._clipped = []
 
-    def start(self) -> None:
-        """Counts on from the updates that the optimiser has made."""
+    def start(self, updates_per_record: int) -> None:
+        """Counts on from the updates that the optimiser has made.
+
+        Args:
+            updates_per_record: Of how many updates one is measured, where epochs are summarised.
+        """
         batches = int(self._optimizer.iterations.numpy())
         self._read_until = batches // (self._optimizer.gradient_accumulation_steps or 1)
         self._updates.assign(self._read_until)
+        self._stride.assign(self._every or updates_per_record)
 
-    def read(self) -> Reading:
-        """Waits for the device, returns what came since the last reading, and starts anew."""
-        reading = self.peek()
+    def read(self) -> tuple[np.ndarray, np.ndarray]:
+        """Waits for the device, returns what came since the last reading, and starts anew.
+
+        Returns:
+            The updates, counted from 1, `(records,)`, and their numbers, `(records, weights,
+            columns)`; NaN throughout for a weight without a gradient.
+        """
+        records = self.peek()
         self._read_until = int(self._updates.numpy())
-        for variable in (self._values, self._counts):
-            variable.assign(tf.zeros_like(variable))
-        return reading
+        self._gradients.clear()
+        self._changes.clear()
+        return records
 
-    def peek(self) -> Reading:
-        """Returns what came since the last reading, and leaves it there."""
-        last = int(self._updates.numpy())
-        counts, values = self._counts.numpy(), self._values.numpy()
-        if self._every is None:
-            steps = np.array([last] if last > self._read_until else [], np.int64)
-            return Reading(steps, values[: len(steps)] / np.maximum(counts, 1)[:, None], counts > 0)
-        steps = np.arange(self._read_until + 1, last + 1)
-        steps = steps[(steps - 1) % self._every == 0]
-        if len(steps) > self._capacity:
-            raise RuntimeError(f"{len(steps)} gradient records came between two readings; {self._capacity} fit.")
-        return Reading(steps, values[((steps - 1) // self._every) % self._capacity], counts > 0)
+    def peek(self) -> tuple[np.ndarray, np.ndarray]:
+        """Returns what came since the last reading, as `read` does, and leaves it there."""
+        if pending := int(self._pending.numpy()):
+            self._measure_change(tf.constant(pending, tf.int64))
+            self._pending.assign(0)
+        updates = np.arange(self._read_until + 1, int(self._updates.numpy()) + 1)
+        steps, gradients = self._gradients.rows(updates)
+        _, changes = self._changes.rows(updates)
+        return steps, np.concatenate([gradients, changes], axis=2)
 
     @property
     def unread(self) -> int:
@@ -131,53 +149,83 @@ class Tap:
         """The update at which each weight's gradient was first NaN or infinite, 0 for never."""
         return self._broken.numpy()
 
+    def _keep_weights(self) -> None:
+        # Weight decay comes between the clipping and the seam: what an update changes is counted from here.
+        weights = self._list_weights()
+        if len(weights) > len(self.weights):
+            with tf.init_scope():
+                self._make_room(weights)
+        update = self._updates + 1
+        is_due = self._is_due(update)
+
+        def keep() -> None:
+            for before, weight in zip(self._before, self.weights, strict=True):
+                before.assign(tf.identity(weight.value.value))
+
+        def measure_and_keep() -> None:
+            _when(self._pending > 0, lambda: self._measure_change(tf.identity(self._pending)))
+            _when(is_due, keep)
+            self._pending.assign(tf.where(is_due, update, 0))
+
+        _when(is_due | (self._pending > 0), measure_and_keep)
+
     def _observe(self, grads_and_vars: Sequence[tuple[Any, Any]]) -> Sequence[tuple[Any, Any]]:
-        if any(g is not None and id(v) not in self._index for g, v in grads_and_vars):
-            weights = self._list_weights()
-            if len(weights) > len(self.weights):
-                with tf.init_scope():
-                    self._make_room(weights)
-        present = [(self._index[id(v)], g) for g, v in grads_and_vars if g is not None and id(v) in self._index]
+        clipped = self._clipped if self._clips else [(None, None)] * len(grads_and_vars)
+        present = {
+            self._index[id(v)]: (gradient, *around)
+            for (gradient, v), around in zip(grads_and_vars, clipped, strict=True)
+            if gradient is not None and id(v) in self._index
+        }
         if not present:
             return grads_and_vars
-        rows = tf.constant([[number] for number, _ in present], tf.int64)
-        height = len(self.weights)
         self._updates.assign_add(1)
         update = tf.identity(self._updates)
-
-        def record() -> None:
-            measured = tf.stack([magnitude(gradient) for _, gradient in present])
-            table = tf.scatter_nd(rows, measured, (height, len(STATISTICS)))
-            self._counts.assign_add(tf.scatter_nd(rows, tf.ones(len(present), tf.int64), (height,)))
-            first = ~tf.math.is_finite(table[:, 0]) & (self._broken == 0)
-            self._broken.assign_add(tf.where(first, update, 0))
-            if self._every is None:
-                self._values.assign_add(table[None])
-            else:
-                slot = ((update - 1) // self._every) % self._capacity
-                self._values.assign(tf.tensor_scatter_nd_update(self._values, [[slot]], table[None]))
-
-        _when(None if self._every in (None, 1) else (update - 1) % self._every == 0, record)
+        is_due = self._is_due(update)
+        if self._every is None:
+            is_due |= ~tf.math.is_finite(self._canary(present))
+        _when(is_due, lambda: self._record(update, present))
         return grads_and_vars
 
+    def _is_due(self, update: tf.Tensor) -> tf.Tensor:
+        return (update - 1) % self._stride == 0
 
-def _when(condition: tf.Tensor | None, action: Callable[[], None]) -> None:
-    if condition is None:
-        action()
-        return
+    def _canary(self, present: dict[int, Any]) -> tf.Tensor:
+        # What breaks a gradient breaks nearly always that of the layer's bias too, which costs little to add up.
+        last_of_layer = {self.weights[number].layer: number for number in present}
+        sums = [tf.reduce_sum(tf.cast(_values(present[n][0]), tf.float32)) for n in last_of_layer.values()]
+        return tf.add_n(sums)
 
+    def _record(self, update: tf.Tensor, present: dict[int, Any]) -> None:
+        rows = []
+        for gradient, before, after in present.values():
+            row = measure(gradient)
+            if self._clips:
+                whole, cut = tf.convert_to_tensor(before), tf.convert_to_tensor(after)
+                was_clipped = tf.reduce_any(tf.abs(whole - cut) > 1e-5 * tf.abs(whole))  # more than rounding
+                row = tf.concat([row, measure(before)[:1], tf.cast(was_clipped, tf.float64)[None]], axis=0)
+            rows.append(row)
+        mask = np.zeros((len(self.weights), 1), bool)
+        mask[list(present)] = True
+        places = tf.constant([[number] for number in present], tf.int64)
+        table = tf.scatter_nd(places, tf.stack(rows), (len(self.weights), rows[0].shape[0]))
+        self._gradients.add(update, mask, table)
+        first = ~tf.math.is_finite(table[:, 0]) & (self._broken == 0)
+        self._broken.assign_add(tf.where(first, update, 0))
+
+    def _measure_change(self, update: tf.Tensor) -> None:
+        ratios = [
+            distance(before, weight.value.value) for before, weight in zip(self._before, self.weights, strict=True)
+        ]
+        self._changes.add(update, np.ones((len(ratios), 1), bool), tf.stack(ratios)[:, None])
+
+
+def _values(gradient: Any) -> tf.Tensor:
+    return gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient
+
+
+def _when(condition: tf.Tensor, action: Callable[[], None]) -> None:
     def then() -> tf.Tensor:
         action()
         return tf.constant(0)
 
     tf.cond(condition, then, lambda: tf.constant(0))
-
-
-def _variable(shape: tuple[int, ...], dtype: tf.DType) -> tf.Variable:
-    # The replicas see the same gradients once these are added up: the first one's record is kept.
-    return tf.Variable(
-        tf.zeros(shape, dtype),
-        trainable=False,
-        synchronization=tf.VariableSynchronization.ON_READ,
-        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-    )

@@ -5,7 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from zoo.telemetry.statistics import magnitude
+from zoo.telemetry.statistics import STATISTICS, distance, measure
+
+
+def magnitude(gradient):
+    return measure(gradient)[:3]
+
 
 finite = st.floats(-(2.0**100), 2.0**100, width=32)
 
@@ -40,3 +45,20 @@ def test_a_broken_gradient_shows(value):
 def test_slices_on_the_same_row_are_added_up():
     slices = tf.IndexedSlices(tf.constant([[1.0, 0.0], [2.0, 4.0]]), tf.constant([1, 1]), tf.constant([3, 2]))
     np.testing.assert_allclose(magnitude(slices), [5, 7 / 6, 5 / 6**0.5], rtol=1e-6)
+
+
+@settings(deadline=None)
+@given(arrays(np.float32, array_shapes(max_dims=3, max_side=5), elements=st.sampled_from([0, 1, -2, np.nan, np.inf])))
+def test_zeros_nans_and_infinities_are_counted(gradient):
+    row = dict(zip(STATISTICS, measure(tf.constant(gradient)).numpy(), strict=True))
+    assert row["zeros"] == pytest.approx((gradient == 0).mean())
+    assert row["nans"] == np.isnan(gradient).sum()
+    assert row["infs"] == np.isinf(gradient).sum()
+    if np.isfinite(gradient).all():
+        assert row["max_abs"] == np.abs(gradient).max()
+
+
+def test_the_distance_is_relative_to_the_first():
+    one, other = np.random.default_rng(0).normal(size=(2, 5, 3))
+    assert float(distance(one, other)) == pytest.approx(np.linalg.norm(one - other) / np.linalg.norm(one))
+    assert float(distance(tf.zeros(3), tf.zeros(3))) == 0

@@ -1,0 +1,74 @@
+"""What a `GradientRecorder` costs: the same training with and without it, alternating in one run."""
+
+import time
+
+import keras
+import numpy as np
+from keras import layers
+
+from zoo.telemetry import GradientRecorder
+
+IMAGES = 12_800
+
+
+def mlp(*widths):
+    hidden = [layers.Dense(width, "sigmoid") for width in widths]
+    return keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), *hidden, layers.Dense(10, "softmax")])
+
+
+def lenet5():
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(6, 5, padding="same", activation="tanh"),
+            layers.AveragePooling2D(),
+            layers.Conv2D(16, 5, activation="tanh"),
+            layers.AveragePooling2D(),
+            layers.Flatten(),
+            layers.Dense(120, "tanh"),
+            layers.Dense(84, "tanh"),
+            layers.Dense(10, "softmax"),
+        ]
+    )
+
+
+CASES = [
+    ("LeNet-5, batch 128", lenet5, 128, 3),
+    ("784-500-500-10, batch 100", lambda: mlp(500, 500), 100, 3),
+    ("784-30-30-10, batch 10", lambda: mlp(30, 30), 10, 10),
+]
+
+
+def measure(build, batch_size, *, rounds=7):
+    """Returns the seconds of an epoch without and with a recorder, one pair a round."""
+    random = np.random.default_rng(0)
+    x = random.uniform(size=(IMAGES, 28, 28, 1)).astype("float32")
+    y = random.integers(10, size=IMAGES)
+    keras.utils.set_random_seed(0)
+    model = build()
+    model.compile("sgd", "sparse_categorical_crossentropy", steps_per_execution=50, jit_compile=False)
+    recorder = GradientRecorder()
+    pairs = []
+    for number in range(rounds + 1):
+        seconds = []
+        for callbacks in ([], [recorder]):
+            start = time.perf_counter()
+            model.fit(x, y, batch_size=batch_size, verbose=0, callbacks=callbacks)
+            seconds.append(time.perf_counter() - start)
+        if number:  # the first pair compiles
+            pairs.append(seconds)
+    return np.array(pairs)
+
+
+def main():
+    """Prints the table."""
+    print(f"{'training':28} {'epoch':>8} {'with it':>8} {'cost':>7} {'limit':>6}")
+    for name, build, batch_size, limit in CASES:
+        pairs = measure(build, batch_size)
+        plain, watched = np.median(pairs, axis=0)
+        cost = np.median(pairs[:, 1] / pairs[:, 0]) - 1
+        print(f"{name:28} {plain:7.2f}s {watched:7.2f}s {cost:7.1%} {limit / 100:6.0%}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

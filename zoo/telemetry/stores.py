@@ -1,0 +1,85 @@
+"""Where records lie on the device until they are read: of an epoch, or of single updates."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+
+class EpochStore:
+    """The mean, the smallest and the largest of each number, for each weight.
+
+    Args:
+        weights: How many weights there are.
+        names: What the numbers are called; `columns` has those, then with `_min`, then with `_max`.
+    """
+
+    def __init__(self, weights: int, names: tuple[str, ...]) -> None:
+        self.columns = (*names, *(f"{name}_min" for name in names), *(f"{name}_max" for name in names))
+        shape = (weights, len(names))
+        self._sum, self._count = variable(shape, tf.float64), variable((weights, 1), tf.float64)
+        self._least = variable(shape, tf.float64, np.inf)
+        self._most = variable(shape, tf.float64, -np.inf)
+
+    def add(self, update: tf.Tensor, present: np.ndarray, table: tf.Tensor) -> None:
+        """Adds the numbers of one update, `(weights, names)`, where `present`, `(weights, 1)`, is true."""
+        self._sum.assign_add(tf.where(present, table, 0.0))
+        self._count.assign_add(tf.constant(present, tf.float64))
+        self._least.assign(tf.where(present, tf.minimum(self._least, table), self._least))
+        self._most.assign(tf.where(present, tf.maximum(self._most, table), self._most))
+
+    def rows(self, updates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the last update and its record, `(1,)` and `(1, weights, columns)`; NaN for none."""
+        count = self._count.numpy()
+        if not len(updates) or not count.any():
+            return updates[:0], np.empty((0, len(count), len(self.columns)))
+        mean = np.divide(self._sum.numpy(), count, out=np.full_like(self._sum.numpy(), np.nan), where=count > 0)
+        parts = [mean, *(np.where(count > 0, part.numpy(), np.nan) for part in (self._least, self._most))]
+        return updates[-1:], np.concatenate(parts, axis=1)[None]
+
+    def clear(self) -> None:
+        """Forgets all records."""
+        for each, value in ((self._sum, 0), (self._count, 0), (self._least, np.inf), (self._most, -np.inf)):
+            each.assign(tf.fill(each.shape, tf.constant(value, each.dtype)))
+
+
+class UpdateStore:
+    """The numbers of each `every`-th update, for each weight, as many as `capacity`.
+
+    Args:
+        weights: How many weights there are.
+        names: What the numbers are called; `columns` has the same.
+        every: Updates from one record to the next.
+        capacity: Records that fit between two readings.
+    """
+
+    def __init__(self, weights: int, names: tuple[str, ...], *, every: int, capacity: int) -> None:
+        self.columns = names
+        self._every, self._capacity = every, capacity
+        self._values = variable((capacity, weights, len(names)), tf.float64, np.nan)
+
+    def add(self, update: tf.Tensor, present: np.ndarray, table: tf.Tensor) -> None:
+        """Keeps the numbers of one update, `(weights, names)`, where `present`, `(weights, 1)`, is true."""
+        slot = ((update - 1) // self._every) % self._capacity
+        row = tf.where(present, table, tf.constant(np.nan, tf.float64))
+        self._values.assign(tf.tensor_scatter_nd_update(self._values, [[slot]], row[None]))
+
+    def rows(self, updates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns those of `updates` that were recorded, and their records, `(records, weights, columns)`."""
+        updates = updates[(updates - 1) % self._every == 0]
+        if len(updates) > self._capacity:
+            raise RuntimeError(f"{len(updates)} gradient records came between two readings; {self._capacity} fit.")
+        return updates, self._values.numpy()[((updates - 1) // self._every) % self._capacity]
+
+    def clear(self) -> None:
+        """Forgets nothing: old records are written over."""
+
+
+def variable(shape: tuple[int, ...], dtype: tf.DType, value: float = 0) -> tf.Variable:
+    """Returns a variable for what every replica computes alike: the first one's is kept."""
+    return tf.Variable(
+        tf.fill(shape, tf.constant(value, dtype)),
+        trainable=False,
+        synchronization=tf.VariableSynchronization.ON_READ,
+        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+    )
