@@ -224,8 +224,12 @@ def _values(gradient: Any) -> tf.Tensor:
 
 
 def _when(condition: tf.Tensor, action: Callable[[], None]) -> None:
+    # A branch that is not taken costs time for each of its operations, unless it is one call.
+    apart = {"_noinline": True}
+    call = action if tf.executing_eagerly() else tf.function(action, autograph=False, experimental_attributes=apart)
+
     def then() -> tf.Tensor:
-        action()
+        call()
         return tf.constant(0)
 
     tf.cond(condition, then, lambda: tf.constant(0))
