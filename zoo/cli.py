@@ -117,6 +117,22 @@ def train(
         raise typer.Exit(130)
 
 
+@app.command()
+def experiment(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An experiment's name: vanishing-gradient.")],
+    dataset: Annotated[str, typer.Option(help="A data set's name; digits takes seconds, for a look.")] = "mnist",
+    run_dir: Annotated[
+        Path | None, typer.Option(help="Where its files go; must not exist. [default: runs/NAME-DATASET-DATE-TIME]")
+    ] = None,
+) -> None:
+    """Answer a question of the lecture: write its tables and figures."""
+    from zoo import experiments
+
+    result, folder = experiments.run(name, dataset, run_dir=run_dir)
+    out.print(result.summary.to_string(index=False))
+    out.print(f"files in {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}", soft_wrap=True)
+
+
 def main() -> None:
     """Runs the command line; an error that is the user's is one line, without a traceback."""
     try:
