@@ -9,6 +9,7 @@ Nielsen, «Neural Networks and Deep Learning», 2015, chapter 2 (equations BP1 t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -48,8 +49,7 @@ def initial_nets(sizes: Sequence[int], seeds: Sequence[int], initializer: Initia
     def draw(seed: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
         random = np.random.default_rng(seed)  # the order of network2.py: biases first, then rows of weights
         b = [random.standard_normal((1, n)) * (initializer == "nielsen") for n in sizes[1:]]
-        pairs = zip(sizes[:-1], sizes[1:], strict=True)
-        w = [random.standard_normal((n_out, n_in)).T * variance(n_in, n_out) ** 0.5 for n_in, n_out in pairs]
+        w = [random.standard_normal((n_out, n_in)).T * variance(n_in, n_out) ** 0.5 for n_in, n_out in pairwise(sizes)]
         return w, b
 
     drawn = [draw(seed) for seed in seeds]

@@ -33,7 +33,7 @@ class Result:
     figures: Mapping[str, Figure]
 
     def write(self, folder: RunFolder) -> Path:
-        """Writes the summary and each table as CSV and each figure as PNG, and what it was run with as `config.json`."""
+        """Writes the summary and each table as CSV, each figure as PNG, the settings as `config.json`."""
         folder.write_json("config.json", {"experiment": self.name, **self.settings, "versions": versions()})
         for name, table in {"summary": self.summary, **self.tables}.items():
             folder.write_table(f"{name}.csv", table)

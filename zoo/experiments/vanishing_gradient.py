@@ -16,13 +16,19 @@ from rich.progress import track
 
 from zoo.constraints import at_least, check
 from zoo.experiments import many_nets
+from zoo.experiments.many_nets import Activation, Initializer
 from zoo.experiments.result import Result
 from zoo.experiments.vanishing_gradient_plots import plot_accuracies, plot_initial_norms, plot_speeds, plot_variants
 from zoo.packages import our_datasets
 
 WIDTH, ETA, LAMBDA, BATCH = 30, 0.1, 5.0, 10
 DEPTHS = (1, 2, 3, 4, 10)
-VARIANTS = (("sigmoid", "nielsen"), ("sigmoid", "glorot"), ("tanh", "glorot"), ("relu", "he"))
+VARIANTS: tuple[tuple[Activation, Initializer], ...] = (
+    ("sigmoid", "nielsen"),
+    ("sigmoid", "glorot"),
+    ("tanh", "glorot"),
+    ("relu", "he"),
+)
 MEASURED = 1000  # examples that the speed of learning is measured on
 
 Count = Annotated[int, at_least(1)]
@@ -78,7 +84,7 @@ def run(
     train, validation = as_nielsen(data.train.x, data.train.y), as_nielsen(data.validation.x, data.validation.y)
     first = Digits(*(part[:MEASURED] for part in train))
 
-    def each(what: str) -> Iterable[tuple[str, str, int]]:
+    def each(what: str) -> Iterable[tuple[Activation, Initializer, int]]:
         cases = [(*variant, depth) for variant in VARIANTS for depth in DEPTHS]
         console = Console(stderr=True)
         return track(cases, what, console=console, disable=not (progress and console.is_terminal))
@@ -138,7 +144,9 @@ def as_nielsen(x: np.ndarray, y: np.ndarray) -> Digits:
     return Digits(rows, tf.one_hot(labels, int(y.max()) + 1), labels)
 
 
-def initial_norms(data: Digits, activation: str, initializer: str, depth: int, *, seeds: Iterable[int]) -> pd.DataFrame:
+def initial_norms(
+    data: Digits, activation: Activation, initializer: Initializer, depth: int, *, seeds: Iterable[int]
+) -> pd.DataFrame:
     """Measures the speed of learning of every hidden layer before any update.
 
     Args:
@@ -160,7 +168,7 @@ def initial_norms(data: Digits, activation: str, initializer: str, depth: int, *
 
 
 def learning_speeds(
-    data: Digits, activation: str, initializer: str, depth: int, *, seeds: Iterable[int], updates: int
+    data: Digits, activation: Activation, initializer: Initializer, depth: int, *, seeds: Iterable[int], updates: int
 ) -> pd.DataFrame:
     """Follows the speed of learning of every hidden layer over full-batch updates.
 
@@ -188,8 +196,8 @@ def learning_speeds(
 def accuracies(
     train: Digits,
     validation: Digits,
-    activation: str,
-    initializer: str,
+    activation: Activation,
+    initializer: Initializer,
     depth: int,
     *,
     seeds: Iterable[int],
@@ -226,7 +234,7 @@ def accuracies(
     return _labelled(table, activation, initializer, depth)
 
 
-def _nets(data: Digits, depth: int, seeds: Iterable[int], initializer: str) -> many_nets.Nets:
+def _nets(data: Digits, depth: int, seeds: Iterable[int], initializer: Initializer) -> many_nets.Nets:
     sizes = [data.x.shape[1], *[WIDTH] * depth, data.y.shape[1]]
     return many_nets.initial_nets(sizes, list(seeds), initializer)
 
@@ -239,7 +247,6 @@ def _orders(examples: int, seed: int) -> Iterator[np.ndarray]:
         yield random.permutation(examples)[:whole].reshape(-1, BATCH)
 
 
-def _labelled(table: pd.DataFrame, activation: str, initializer: str, depth: int) -> pd.DataFrame:
-    for place, (name, value) in enumerate((("activation", activation), ("initializer", initializer), ("depth", depth))):
-        table.insert(place, name, value)
-    return table
+def _labelled(table: pd.DataFrame, activation: Activation, initializer: Initializer, depth: int) -> pd.DataFrame:
+    labels = {"activation": activation, "initializer": initializer, "depth": depth}
+    return table.assign(**labels)[[*labels, *table.columns]]

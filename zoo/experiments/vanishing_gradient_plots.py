@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_STYLES = (
+_STYLES: tuple[dict[str, Any], ...] = (
     {"color": "#0072B2", "linestyle": "-", "marker": "o"},
     {"color": "#56B4E9", "linestyle": "--", "marker": "s"},
     {"color": "#D55E00", "linestyle": "-.", "marker": "^"},
     {"color": "#009E73", "linestyle": ":", "marker": "D"},
 )
-_PUBLISHED = {"color": "black", "linestyle": "none", "marker": "x", "markersize": 7, "zorder": 5}
+_PUBLISHED: dict[str, Any] = {"color": "black", "linestyle": "none", "marker": "x", "markersize": 7, "zorder": 5}
 
 
 def plot_accuracies(table: pd.DataFrame, dataset: str, *, published: bool) -> Figure:
@@ -28,7 +28,7 @@ def plot_accuracies(table: pd.DataFrame, dataset: str, *, published: bool) -> Fi
         mean, low, high = by_depth.mean() * 100, by_depth.min() * 100, by_depth.max() * 100
         axes.errorbar(mean.index, mean, [(mean - low).clip(0), (high - mean).clip(0)], label=name, capsize=3, **style)
     if published:
-        axes.plot(ACCURACY.keys(), [100 * value for value in ACCURACY.values()], label="Nielsen 2015", **_PUBLISHED)
+        axes.plot(list(ACCURACY), [100 * value for value in ACCURACY.values()], label="Nielsen 2015", **_PUBLISHED)
     axes.set_xticks(sorted(table["depth"].unique()))
     axes.set_xlabel("hidden layers of 30 units")
     axes.set_ylabel("validation accuracy (%), mean and range over seeds")
