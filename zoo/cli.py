@@ -118,6 +118,24 @@ def train(
 
 
 @app.command()
+def probe(
+    model_file: Annotated[
+        Path, typer.Argument(metavar="MODEL_FILE", help="A .keras file, as in runs/RUN/model.keras.")
+    ],
+    dataset: Annotated[str, typer.Option(help="A data set's name; `zoo datasets` has them.")] = "digits",
+    examples: Annotated[int, typer.Option(help="How many of the first training examples to measure.")] = 1000,
+) -> None:
+    """Measure the gradient of a saved model in every layer, without training it."""
+    from zoo.training import probe
+
+    frame = probe(model_file, dataset, examples=examples)
+    table = _table("layer", "variable", "l2", "rms", "mean_abs", "max_abs", "zeros")
+    for row in frame[["layer", "variable", "l2", "rms", "mean_abs", "max_abs", "zeros"]].itertuples(index=False):
+        table.add_row(*(f"{value:.3g}" if isinstance(value, float) else value for value in row))
+    out.print(table)
+
+
+@app.command()
 def experiment(
     name: Annotated[str, typer.Argument(metavar="NAME", help="An experiment's name: vanishing-gradient.")],
     dataset: Annotated[str, typer.Option(help="A data set's name; digits takes seconds, for a look.")] = "mnist",

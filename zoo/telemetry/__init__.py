@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zoo.telemetry.alarms import Alarm, GradientWarning
+    from zoo.telemetry.gradient_probe import GradientProbe
     from zoo.telemetry.gradient_recorder import GradientRecorder
     from zoo.telemetry.plots import plot_gradients
 
-__all__ = ["Alarm", "GradientRecorder", "GradientWarning", "plot_gradients"]
+__all__ = ["Alarm", "GradientProbe", "GradientRecorder", "GradientWarning", "plot_gradients"]
 
 _home = {
     "Alarm": "alarms",
+    "GradientProbe": "gradient_probe",
     "GradientRecorder": "gradient_recorder",
     "GradientWarning": "alarms",
     "plot_gradients": "plots",

@@ -95,5 +95,5 @@ class TestOnTheRealDigits:
         ).set_index("update")
         for update in (0, 1, 10, 50, 100, 200, 400):
             band = speeds.loc[update].sort_values("layer")
-            recorded = published.LEARNING_SPEED[depth][update]
+            recorded = np.array(published.LEARNING_SPEED[depth][update])
             assert ((band["min"] <= recorded) & (recorded <= band["max"])).all()
