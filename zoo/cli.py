@@ -174,12 +174,11 @@ def _options(name: str, settings: list[str]) -> dict[str, object]:
 
 
 def _print_gradients(run: zoo.Run) -> None:
-    frame = run.gradients
-    kernels = frame[frame["variable"] == frame.groupby("layer")["variable"].transform("first")]
-    first, last = (
-        kernels[kernels["epoch"] == epoch].set_index("layer") for epoch in kernels["epoch"].agg(["min", "max"])
-    )
-    table = _table("layer", "gradient (RMS), first epoch", "last epoch")
+    from zoo.telemetry import one_a_layer
+
+    frame, weights = one_a_layer(run.gradients)
+    first, last = (frame[frame["epoch"] == epoch].set_index("layer") for epoch in frame["epoch"].agg(["min", "max"]))
+    table = _table("layer", f"gradient of its {weights} (RMS), first epoch", "last epoch")
     for layer in first.index:
         table.add_row(layer, f"{first['rms'][layer]:.3g}", f"{last['rms'][layer]:.3g}")
     out.print(table)

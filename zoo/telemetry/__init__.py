@@ -7,15 +7,16 @@ if TYPE_CHECKING:
     from zoo.telemetry.alarms import Alarm, GradientWarning
     from zoo.telemetry.gradient_probe import GradientProbe
     from zoo.telemetry.gradient_recorder import GradientRecorder
-    from zoo.telemetry.plots import plot_gradients
+    from zoo.telemetry.plots import one_a_layer, plot_gradients
 
-__all__ = ["Alarm", "GradientProbe", "GradientRecorder", "GradientWarning", "plot_gradients"]
+__all__ = ["Alarm", "GradientProbe", "GradientRecorder", "GradientWarning", "one_a_layer", "plot_gradients"]
 
 _home = {
     "Alarm": "alarms",
     "GradientProbe": "gradient_probe",
     "GradientRecorder": "gradient_recorder",
     "GradientWarning": "alarms",
+    "one_a_layer": "plots",
     "plot_gradients": "plots",
 }
 

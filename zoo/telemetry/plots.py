@@ -28,8 +28,7 @@ def plot_gradients(
     Args:
         frame: Records of `GradientRecorder.frame()`, or of a `gradients.csv`.
         statistic: What is drawn. `"rms"` and `"mean_abs"` compare layers of different size.
-        variable: The weights that are drawn, as in `"bias"`; None takes each layer's first ones,
-            which in most layers is the kernel.
+        variable: The weights that are drawn, as in `"kernel"`; None leaves it to `one_a_layer`.
         title: A title for the figure.
 
     Returns:
@@ -47,7 +46,7 @@ def plot_gradients(
     if frame.empty:
         raise InvalidValue("plot_gradients needs at least one record; got an empty frame.")
     if variable is None:
-        frame = frame[frame["variable"] == frame.groupby("layer")["variable"].transform("first")]
+        frame, variable = one_a_layer(frame)
     elif variable in set(frame["variable"]):
         frame = frame[frame["variable"] == variable]
     else:
@@ -72,8 +71,7 @@ def plot_gradients(
         )
     axes.set_yscale("log")
     axes.set_xlabel("epoch" if time == "epoch" else "update")
-    which = f"layer's {variable}" if variable else "layer's weights"
-    axes.set_ylabel(f"gradient of each {which}\n({_MEANING[statistic]})")
+    axes.set_ylabel(f"gradient of each layer's {variable}\n({_MEANING[statistic]})")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3, which="major")
     axes.set_title(title or "Gradient magnitude")
@@ -81,3 +79,22 @@ def plot_gradients(
     # The output layer's line is mostly on top: the legend lists the layers in that order.
     figure.legend(handles[::-1], labels[::-1], loc="outside right center", frameon=False, handlelength=3.5)
     return figure
+
+
+def one_a_layer(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Picks the records of one weight a layer, the ones to compare layers by.
+
+    These are the biases where every layer has them: a bias's gradient is the layer's error, averaged
+    over the examples, which Nielsen (2015, chapter 5) calls its speed of learning. A kernel's can be
+    mostly that of a penalty on large weights, and then does not vanish with the error.
+
+    Args:
+        frame: Records of `GradientRecorder.frame()`.
+
+    Returns:
+        The picked rows, and what they are: `"bias"`, or `"weights"` for each layer's first ones.
+    """
+    biases = frame[frame["variable"] == "bias"]
+    if set(biases["layer"]) == set(frame["layer"]):
+        return biases, "bias"
+    return frame[frame["variable"] == frame.groupby("layer")["variable"].transform("first")], "weights"

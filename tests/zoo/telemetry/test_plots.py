@@ -50,6 +50,16 @@ def test_records_of_single_updates_are_drawn_over_updates(frame):
     assert axes.lines[0].get_ydata().tolist() == [0.5, 0.25, 0.125]
 
 
+def test_biases_are_drawn_where_every_layer_has_them(frame):
+    (axes,) = plot_gradients(frame.assign(rms=[1.0 if v == "bias" else 2.0 for v in frame["variable"]])).axes
+    assert axes.lines[0].get_ydata().tolist() == [1, 1, 1]
+    assert "each layer's bias" in axes.get_ylabel()
+    some = frame[(frame["layer"] != "hidden") | (frame["variable"] != "bias")]
+    (axes,) = plot_gradients(some.assign(rms=[1.0 if v == "bias" else 2.0 for v in some["variable"]])).axes
+    assert [line.get_ydata().tolist() for line in axes.lines] == [[2, 2, 2], [2, 2, 2]]
+    assert "each layer's weights" in axes.get_ylabel()
+
+
 def test_what_is_not_there_is_refused(frame):
     with pytest.raises(InvalidValue, match="at least one record"):
         plot_gradients(frame.iloc[:0])
