@@ -50,7 +50,7 @@ class Alarm:
         """Returns what is wrong in the first record that raises the alarm, or an empty text.
 
         Args:
-            frame: Records of `GradientRecorder.frame()`.
+            frame: Records of `GradientRecorder.frame(full=True)`.
         """
         if self.kind == "vanishing":
             return self._vanishing(frame)

@@ -18,7 +18,8 @@ from zoo.telemetry.layout import trainable_weights
 from zoo.telemetry.statistics import STATISTICS
 from zoo.telemetry.tap import Tap
 
-COLUMNS = ("epoch", "step", "layer", "variable", *STATISTICS)
+LABELS = ("epoch", "step", "layer", "variable")
+COLUMNS = (*LABELS, "l2", "mean_abs", "rms")
 
 
 class GradientRecorder(keras.callbacks.Callback):
@@ -82,32 +83,39 @@ class GradientRecorder(keras.callbacks.Callback):
         """Returns a recorder of the same kind without records, as a tuner wants for each trial."""
         return type(self)(every=self.every, samples=self.samples, alarms=self.alarms)
 
-    def frame(self) -> pd.DataFrame:
+    def frame(self, *, full: bool = False) -> pd.DataFrame:
         """Returns the records, one row a weight and record.
+
+        Args:
+            full: Whether to return all that was measured, and not just the magnitudes.
 
         Returns:
             `epoch` and `step`: counted from 1; the update that the gradient made, or the last one
-            of the epoch. `layer`, `variable`: whose gradient it is. `l2`, `mean_abs`, `rms`,
-            `max_abs`: its norm, and the mean, root mean square and largest of its absolute values.
-            `zeros`: the share of exact zeros. `nans`, `infs`: how many such values it has.
-            `update_ratio`: the norm of what the update changed in the weight over the weight's own.
-            Where the optimiser clips, `l2_unclipped`: the norm before, and `clipped`: the share of
-            updates that were clipped. In records of an epoch these are means over its updates, and
-            each comes with `_min` and `_max` as well.
+            of the epoch. `layer`, `variable`: whose gradient it is. `l2`, `mean_abs`, `rms`: its
+            norm, and the mean and root mean square of its absolute values. In records of an epoch
+            these are means over its updates.
+
+            With `full` also `max_abs`: its largest absolute value. `zeros`: the share of exact
+            zeros. `nans`, `infs`: how many such values it has. `update_ratio`: the norm of what the
+            update changed in the weight over the weight's own. Where the optimiser clips,
+            `l2_unclipped`: the norm before, and `clipped`: the share of updates that were clipped.
+            In records of an epoch each number comes with its smallest and largest over the updates,
+            `l2_min`, `l2_max` and so on.
 
             After a training that was broken off, the last rows are of the updates that its last
             epoch had.
         """
         unread = [self._table(tap, tap.peek()) for tap in self._taps]
         tables = [table for table in (*self._records, *unread) if len(table)]
-        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(COLUMNS))
+        whole = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*LABELS, *STATISTICS])
+        return whole if full else whole[list(COLUMNS)]
 
     def restore(self, frame: pd.DataFrame) -> None:
         """Puts the records of an earlier part of the same training before one's own.
 
         Args:
-            frame: What `frame()` returned there, or a `gradients.csv`. Steps go on by themselves
-                where a restored optimiser stands.
+            frame: What `frame()` returned there, full or not. Steps go on by themselves where a
+                restored optimiser stands.
         """
         missing = [name for name in COLUMNS if name not in frame]
         if missing:
@@ -189,7 +197,7 @@ class GradientRecorder(keras.callbacks.Callback):
         steps, values = records
         names = [(self._epoch, step, weight.layer, weight.variable) for step in steps for weight in tap.weights]
         numbers = pd.DataFrame(values.reshape(len(names), len(tap.columns)), columns=list(tap.columns))
-        table = pd.concat([pd.DataFrame(names, columns=list(COLUMNS[:4])), numbers], axis=1)
+        table = pd.concat([pd.DataFrame(names, columns=list(LABELS)), numbers], axis=1)
         summaries = [name for name in tap.columns if name.endswith(("_min", "_max"))]
         with_gradient = table[table["zeros"].notna()].reset_index(drop=True)
         return with_gradient[[name for name in table if name not in summaries] + summaries]

@@ -67,9 +67,10 @@ def train(
     """Trains a model of the zoo and records the size of its gradients.
 
     The run folder holds `config.json` (all that was resolved, versions and seed included),
-    `metrics.csv`, `gradients.csv`, `model.keras`, `learning_curve.png`, `gradients.png` and
-    `result.json`. The tables are brought up to date after every epoch. The same seed gives the same
-    `metrics.csv` on the same machine. Keras' and NumPy's global seeds are set.
+    `metrics.csv`, `gradients.csv`, `gradient_details.csv` (all that was measured), `model.keras`,
+    `learning_curve.png`, `gradients.png` and `result.json`. The tables are brought up to date after
+    every epoch. The same seed gives the same `metrics.csv` on the same machine. Keras' and NumPy's
+    global seeds are set.
 
     Args:
         name: A name of `zoo.list_models()`.
@@ -162,6 +163,7 @@ def _run(configuration: Configuration, folder: RunFolder, progress: bool) -> Run
         else model.evaluate(*prepare(data.test.x, data.test.y), batch_size=1000, verbose=0, return_dict=True)
     )
     run = Run("failed" if broken else status, folder.path, model, tables.metrics, recorder.frame(), test, seconds)
+    tables.write_gradients()
     _write(run, folder, configuration, error=broken)
     if broken:
         failure = RunFailed(f"{broken} The records are in {folder.path}.")
@@ -186,7 +188,6 @@ def _write(run: Run, folder: RunFolder, configuration: Configuration, *, error: 
 
     title = f"{configuration.model} on {configuration.dataset.name}, recipe {configuration.recipe.name}"
     folder.write_table("metrics.csv", run.metrics)
-    folder.write_table("gradients.csv", run.gradients)
     folder.write_model("model.keras", run.model)
     if len(run.metrics):
         folder.write_figure("learning_curve.png", plot_learning_curve(run.metrics, title=title))

@@ -34,9 +34,14 @@ class Tables(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._rows.append({"epoch": epoch + 1, **in_order(logs or {})})
         self._folder.write_table("metrics.csv", self.metrics)
-        self._folder.write_table("gradients.csv", self._recorder.frame())
+        self.write_gradients()
         if not math.isfinite(self._rows[-1]["loss"]):
             self.model.stop_training = True
+
+    def write_gradients(self) -> None:
+        """Writes the magnitudes, and all that was measured, as two tables."""
+        self._folder.write_table("gradients.csv", self._recorder.frame())
+        self._folder.write_table("gradient_details.csv", self._recorder.frame(full=True))
 
 
 def in_order(logs: Mapping[str, float]) -> dict[str, float]:

@@ -40,7 +40,7 @@ def small_model(optimizer=None, **compiled):
 def record(model, x, y, *, every=1, epochs=2, batch_size=10):
     recorder = GradientRecorder(every=every)
     model.fit(x, y, epochs=epochs, batch_size=batch_size, shuffle=False, verbose=0, callbacks=[recorder])
-    return recorder.frame()
+    return recorder.frame(full=True)
 
 
 def taped(model, x, y, *, epochs=2, batch_size=10):
@@ -113,8 +113,9 @@ def test_any_architecture_gives_the_tape_s_numbers(
 
 def test_the_frame_is_tidy(points):
     frame = record(small_model(), *points, every=1)
-    assert frame.columns.tolist() == [*COLUMNS, "update_ratio"]
-    assert list(COLUMNS[:7]) == ["epoch", "step", "layer", "variable", *STATISTICS]
+    labels = ["epoch", "step", "layer", "variable"]
+    assert list(COLUMNS) == [*labels, *STATISTICS]
+    assert frame.columns.tolist() == [*COLUMNS, "max_abs", "zeros", "nans", "infs", "update_ratio"]
     assert frame["epoch"].unique().tolist() == [1, 2]
     assert frame["step"].unique().tolist() == list(range(1, 15))
     assert not frame.duplicated(["step", "layer", "variable"]).any()
@@ -157,7 +158,7 @@ def test_of_a_long_epoch_updates_spread_evenly_over_it_are_measured(points):
     small_model().fit(*points, epochs=2, batch_size=4, shuffle=False, verbose=0, callbacks=[recorder])
     sampled = everything[(everything["step"] - 1) % 4 == 0]
     expected = sampled.groupby(["epoch", "layer", "variable"], sort=False)["l2"].agg(["mean", "min", "max"])
-    np.testing.assert_allclose(recorder.frame()[["l2", "l2_min", "l2_max"]], expected, rtol=1e-12)
+    np.testing.assert_allclose(recorder.frame(full=True)[["l2", "l2_min", "l2_max"]], expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("compiled", [{}, {"steps_per_execution": 3}, {"jit_compile": True}, {"run_eagerly": True}])
@@ -217,7 +218,7 @@ for strategy in (tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["
             model.compile(keras.optimizers.Adam(0.1), "sparse_categorical_crossentropy")
         recorder = GradientRecorder(every=every)
         model.fit(x, y, batch_size=16, epochs=2, shuffle=False, verbose=0, callbacks=[recorder])
-        frames.append(recorder.frame())
+        frames.append(recorder.frame(full=True))
 for one, two in zip(frames[:2], frames[2:]):
     assert one[["epoch", "step", "layer", "variable"]].equals(two[["epoch", "step", "layer", "variable"]])
     numbers = one.columns[4:]
@@ -243,11 +244,11 @@ def test_a_resumed_training_has_the_records_of_one_that_was_not_stopped(points, 
     model = small_model("adam")
     model.fit(*points, batch_size=10, shuffle=False, epochs=2, verbose=0, callbacks=[first])
     model.save(tmp_path / "model.keras")
-    first.frame().to_csv(tmp_path / "gradients.csv", index=False)
+    first.frame(full=True).to_csv(tmp_path / "gradients.csv", index=False)
     again, second = keras.saving.load_model(tmp_path / "model.keras"), GradientRecorder()
     second.restore(pd.read_csv(tmp_path / "gradients.csv"))
     again.fit(*points, batch_size=10, shuffle=False, epochs=4, initial_epoch=2, verbose=0, callbacks=[second])
-    pd.testing.assert_frame_equal(second.frame(), whole, rtol=1e-6)
+    pd.testing.assert_frame_equal(second.frame(full=True), whole, rtol=1e-6)
 
 
 def test_other_tables_than_records_are_not_restored():
@@ -457,7 +458,7 @@ def test_one_recorder_watches_two_models_in_turn(points):
 def test_two_recorders_watch_one_model(points):
     recorders = [GradientRecorder(every=1), GradientRecorder(every=2)]
     small_model().fit(*points, batch_size=10, shuffle=False, epochs=2, verbose=0, callbacks=recorders)
-    every, other = (recorder.frame() for recorder in recorders)
+    every, other = (recorder.frame(full=True) for recorder in recorders)
     np.testing.assert_allclose(as_array(every, 4), taped(small_model(), *points), rtol=1e-5)
     assert other.equals(every[every["step"] % 2 == 1].reset_index(drop=True))
 

@@ -16,6 +16,7 @@ FILES = {
     "config.json",
     "metrics.csv",
     "gradients.csv",
+    "gradient_details.csv",
     "model.keras",
     "learning_curve.png",
     "gradients.png",
