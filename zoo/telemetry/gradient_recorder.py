@@ -74,7 +74,7 @@ class GradientRecorder(keras.callbacks.Callback):
         self._records: list[pd.DataFrame] = []
         self._taps: list[Tap] = []
         self._found: Callable[..., Any] | None = None
-        self._instrumented: Callable[..., Any] = lambda _: None
+        self._instrumented: Callable[..., Any] | None = None
         self._epoch = 0
         self._calls = 0
         self._calls_that_fit = 1
@@ -155,6 +155,7 @@ class GradientRecorder(keras.callbacks.Callback):
             self._read()
         found = self.model.train_function
         call = found if isinstance(found, _Substitute) else self._instrumented
+        assert call is not None  # made when training began
         object.__setattr__(self.model, "train_function", _Substitute(self.model, found, call, self._taps))
         self._calls += 1
 

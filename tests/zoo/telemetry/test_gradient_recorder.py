@@ -1,6 +1,7 @@
 """The records are those of a plain gradient tape, whatever way Keras runs the step."""
 
 import copy
+import pickle
 import subprocess
 import sys
 import warnings
@@ -236,6 +237,10 @@ def test_a_deep_copy_is_a_recorder_of_the_same_kind_without_records(points):
     assert (copied.every, copied.samples, copied.alarms) == (2, 7, (Alarm("nan"),))
     assert copied.frame().empty
     assert not recorder.frame().empty
+
+
+def test_a_recorder_can_be_pickled_before_it_is_used():
+    assert pickle.loads(pickle.dumps(GradientRecorder(every=3))).every == 3
 
 
 def test_a_resumed_training_has_the_records_of_one_that_was_not_stopped(points, tmp_path):
