@@ -139,16 +139,17 @@ def test_ctrl_c_ends_tidily_with_exit_code_130(tmp_path):
     assert (folder / "model.keras").exists()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="processor time of a child as POSIX has it")
 def test_help_and_list_answer_in_half_a_second():
+    """Of processor time, so that a busy machine does not matter."""
+    import resource
+
+    def spent():
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
+
     for arguments in (["--help"], ["list"]):
-        times = []
-        for _ in range(5):
-            start = time.perf_counter()
-            subprocess.run(
-                [sys.executable, "-c", "from zoo.cli import main; main()", *arguments],
-                check=True,
-                capture_output=True,
-                cwd=ROOT,
-            )
-            times.append(time.perf_counter() - start)
-        assert min(times) < 0.5
+        before = spent()
+        command = [sys.executable, "-c", "from zoo.cli import main; main()", *arguments]
+        subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+        assert spent() - before < 0.5

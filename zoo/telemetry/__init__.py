@@ -7,9 +7,18 @@ if TYPE_CHECKING:
     from zoo.telemetry.alarms import Alarm, GradientWarning
     from zoo.telemetry.gradient_probe import GradientProbe
     from zoo.telemetry.gradient_recorder import GradientRecorder
-    from zoo.telemetry.plots import one_a_layer, plot_gradients
+    from zoo.telemetry.plots import one_a_layer, plot_gradients, plot_heatmap, plot_profile
 
-__all__ = ["Alarm", "GradientProbe", "GradientRecorder", "GradientWarning", "one_a_layer", "plot_gradients"]
+__all__ = [
+    "Alarm",
+    "GradientProbe",
+    "GradientRecorder",
+    "GradientWarning",
+    "one_a_layer",
+    "plot_gradients",
+    "plot_heatmap",
+    "plot_profile",
+]
 
 _home = {
     "Alarm": "alarms",
@@ -18,6 +27,8 @@ _home = {
     "GradientWarning": "alarms",
     "one_a_layer": "plots",
     "plot_gradients": "plots",
+    "plot_heatmap": "plots",
+    "plot_profile": "plots",
 }
 
 

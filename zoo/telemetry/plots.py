@@ -42,17 +42,7 @@ def plot_gradients(
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    statistic = check("statistic", statistic, Statistic)
-    if frame.empty:
-        raise InvalidValue("plot_gradients needs at least one record; got an empty frame.")
-    if variable is None:
-        frame, variable = one_a_layer(frame)
-    elif variable in set(frame["variable"]):
-        frame = frame[frame["variable"] == variable]
-    else:
-        raise unknown("variable", variable, set(frame["variable"]))
-    time = "step" if frame.duplicated(["epoch", "layer"]).any() else "epoch"
-
+    frame, variable, time = _chosen(frame, statistic, variable)
     figure = Figure(figsize=(7.5, 4.5), layout="constrained")
     axes = figure.subplots()
     layers = list(dict.fromkeys(frame["layer"]))
@@ -81,6 +71,84 @@ def plot_gradients(
     return figure
 
 
+def plot_profile(
+    frame: pd.DataFrame, *, statistic: Statistic = "rms", variable: str | None = None, title: str = ""
+) -> Figure:
+    """Draws the size of the gradient against the layer, at the first, a middle and the last record.
+
+    Args:
+        frame: Records, as `plot_gradients` takes them.
+        statistic: What is drawn.
+        variable: The weights that are drawn; None leaves it to `one_a_layer`.
+        title: A title for the figure.
+
+    Returns:
+        The figure; `figure.savefig(path)` writes it.
+
+    Raises:
+        InvalidValue: There are no records, or no such statistic.
+        UnknownName: No layer has such a variable.
+    """
+    from matplotlib.figure import Figure
+
+    frame, variable, time = _chosen(frame, statistic, variable)
+    table = frame.pivot_table(index="layer", columns=time, values=statistic, sort=False)
+    figure = Figure(figsize=(7.5, 4.5), layout="constrained")
+    axes = figure.subplots()
+    moments = sorted({table.columns[0], table.columns[len(table.columns) // 2], table.columns[-1]})
+    for moment, colour, dash, marker in zip(
+        moments, ("#0072B2", "#009E73", "#D55E00"), _DASHES, _MARKERS, strict=False
+    ):
+        sizes = table[moment].where(table[moment] > 0)
+        axes.plot(range(len(sizes)), sizes, color=colour, linestyle=dash, marker=marker, label=f"{time} {moment}")
+    axes.set_yscale("log")
+    axes.set_xticks(range(len(table)), table.index, rotation=30 if len(table) > 6 else 0)
+    axes.set_xlabel("layer, from the input to the output")
+    axes.set_ylabel(f"gradient of each layer's {variable}\n({_MEANING[statistic]})")
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    axes.set_title(title or "Gradient by depth")
+    return figure
+
+
+def plot_heatmap(
+    frame: pd.DataFrame, *, statistic: Statistic = "rms", variable: str | None = None, title: str = ""
+) -> Figure:
+    """Draws the size of the gradient as a map, layers against time, on a log scale.
+
+    Args:
+        frame: Records, as `plot_gradients` takes them.
+        statistic: What is drawn.
+        variable: The weights that are drawn; None leaves it to `one_a_layer`.
+        title: A title for the figure.
+
+    Returns:
+        The figure; `figure.savefig(path)` writes it. A gradient of exactly zero is left white.
+
+    Raises:
+        InvalidValue: There are no records, or no such statistic.
+        UnknownName: No layer has such a variable.
+    """
+    from matplotlib.colors import LogNorm
+    from matplotlib.figure import Figure
+
+    frame, variable, time = _chosen(frame, statistic, variable)
+    table = frame.pivot_table(index="layer", columns=time, values=statistic, sort=False)
+    sizes = table.where(table > 0)
+    figure = Figure(figsize=(7.5, 1.5 + 0.45 * len(table)), layout="constrained")
+    axes = figure.subplots()
+    low, high = sizes.min().min(), sizes.max().max()
+    norm = LogNorm(low, high if high > low else low * 10) if low > 0 else None
+    image = axes.pcolormesh(range(len(table.columns) + 1), range(len(table) + 1), sizes, cmap="viridis", norm=norm)
+    places = sorted({round(i * (len(table.columns) - 1) / 8) for i in range(9)})
+    axes.set_xticks([place + 0.5 for place in places], [str(table.columns[place]) for place in places])
+    axes.set_yticks([row + 0.5 for row in range(len(table))], table.index)
+    axes.set_xlabel("epoch" if time == "epoch" else "update")
+    figure.colorbar(image, label=f"gradient of the {variable}\n({_MEANING[statistic]})")
+    axes.set_title(title or "Gradient by layer and time")
+    return figure
+
+
 def one_a_layer(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """Picks the records of one weight a layer, the ones to compare layers by.
 
@@ -98,3 +166,17 @@ def one_a_layer(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     if set(biases["layer"]) == set(frame["layer"]):
         return biases, "bias"
     return frame[frame["variable"] == frame.groupby("layer")["variable"].transform("first")], "weights"
+
+
+def _chosen(frame: pd.DataFrame, statistic: str, variable: str | None) -> tuple[pd.DataFrame, str, str]:
+    """Returns the records to draw, what they are of, and the column that time is read from."""
+    check("statistic", statistic, Statistic)
+    if frame.empty:
+        raise InvalidValue("A figure of gradients needs at least one record; got an empty frame.")
+    if variable is None:
+        frame, variable = one_a_layer(frame)
+    elif variable in set(frame["variable"]):
+        frame = frame[frame["variable"] == variable]
+    else:
+        raise unknown("variable", variable, set(frame["variable"]))
+    return frame, variable, "step" if frame.duplicated(["epoch", "layer"]).any() else "epoch"

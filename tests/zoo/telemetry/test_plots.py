@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from zoo.errors import InvalidValue, UnknownName
-from zoo.telemetry import plot_gradients
+from zoo.telemetry import plot_gradients, plot_heatmap, plot_profile
 
 
 @pytest.fixture
@@ -60,8 +60,31 @@ def test_biases_are_drawn_where_every_layer_has_them(frame):
     assert "each layer's weights" in axes.get_ylabel()
 
 
+def test_the_profile_has_the_first_a_middle_and_the_last_record_by_layer(frame):
+    (axes,) = plot_profile(frame, statistic="l2").axes
+    assert [line.get_label() for line in axes.lines] == ["epoch 1", "epoch 2", "epoch 3"]
+    assert [line.get_ydata().tolist() for line in axes.lines] == [[0.5, 0.5], [0.25, 0.25], [0.125, 0.125]]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["hidden", "output"]
+    assert axes.get_yscale() == "log"
+
+
+def test_the_heat_map_has_a_row_a_layer_and_a_column_a_record(frame):
+    axes, colours = plot_heatmap(frame).axes
+    (mesh,) = axes.collections
+    assert mesh.get_array().shape == (2, 3)
+    assert mesh.get_array().mask.tolist() == [[False, True, False]] * 2  # exactly zero is left out
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["hidden", "output"]
+    assert "root mean square" in colours.get_ylabel()
+
+
+@pytest.mark.parametrize("plot", [plot_profile, plot_heatmap])
+def test_one_record_of_one_layer_is_drawn_too(frame, plot):
+    assert plot(frame[(frame["layer"] == "output") & (frame["epoch"] == 1)]).axes
+    assert plot(frame[frame["epoch"] == 2]).axes  # zeros alone
+
+
 def test_what_is_not_there_is_refused(frame):
-    with pytest.raises(InvalidValue, match="at least one record"):
+    with pytest.raises(InvalidValue, match="at least one record; got an empty frame"):
         plot_gradients(frame.iloc[:0])
     with pytest.raises(InvalidValue, match="statistic must be one of"):
         plot_gradients(frame, statistic="l1")
