@@ -83,15 +83,18 @@ def find(file: RemoteFile) -> Path | None:
     folders = [Path(named)] if named else []
     for folder in [*folders, cache()]:
         for name in file.names:
-            if (folder / name).is_file():
-                return folder / name
+            try:
+                if (folder / name).is_file():
+                    return folder / name
+            except PermissionError as error:
+                raise DataError(f"{folder} cannot be searched: {error.strerror}. {_remedy(file)}") from error
     return None
 
 
 def cache() -> Path:
     """Returns Keras' cache folder, the way Keras does, without importing Keras."""
     home = os.environ.get("KERAS_HOME")
-    return (Path(home) if home else Path("~/.keras").expanduser()) / "datasets"
+    return Path(home or os.path.expanduser("~/.keras")) / "datasets"  # noqa: PTH111  (never raises, as in Keras)
 
 
 def _download(file: RemoteFile) -> Path:
@@ -108,15 +111,17 @@ def _download(file: RemoteFile) -> Path:
             known_hash = f"sha256:{file.sha256}"
             return Path(pooch.retrieve(file.url, known_hash, fname=name, path=folder, downloader=downloader))
     except PermissionError as error:
-        raise DataError(f"{folder} cannot be written: {error.strerror}. {_remedy(file)}") from error
-    except ValueError as error:
-        raise DataError(f"What {file.url} sent is not {name}: its SHA-256 is another. {_remedy(file)}") from error
-    except OSError as error:
+        raise DataError(f"{folder} cannot be written: {error.strerror or error}. {_remedy(file)}") from error
+    except requests.exceptions.RequestException as error:
         offline = isinstance(error, requests.exceptions.ConnectionError)
         reason = "no network, or no answer" if offline else str(error)
         raise DataError(
             f"{name} cannot be downloaded from {file.url} to {folder} ({reason}). {_remedy(file)}"
         ) from error
+    except ValueError as error:
+        raise DataError(f"What {file.url} sent is not {name}: its SHA-256 is another. {_remedy(file)}") from error
+    except OSError as error:
+        raise DataError(f"{name} cannot be written to {folder} ({error}). {_remedy(file)}") from error
 
 
 def _remedy(file: RemoteFile, path: Path | None = None) -> str:

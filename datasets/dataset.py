@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 
-from zoo.constraints import at_least, check
+from zoo.constraints import Seed, at_least, check
 from zoo.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ class Source:
 
     def load(self, *, validation: float | int | None, seed: int) -> Dataset:
         """Reads the data and splits it; `datasets.load` has the arguments."""
-        seed = check("seed", seed, Annotated[int, at_least(0)])
+        seed = check("seed", seed, Seed)
         in_order = isinstance(self.test, int)
         x, y = self.read(seed)
         training = _fraction_or_count(len(y), self.test, "test")

@@ -23,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-out = Console(highlight=False)
+out = Console(highlight=False, markup=False)
 
 Model = Annotated[str, typer.Argument(metavar="NAME", help="A model's name; `zoo list` has them.")]
 
@@ -42,7 +42,8 @@ def list_(pattern: Annotated[str, typer.Argument(help="A shell pattern, as in '*
 def show(name: Model) -> None:
     """Show a model's options and recipes."""
     card = zoo.card(name)
-    out.print(f"[bold]{card.name}[/bold]  {card.summary}\n{card.source}\n")
+    out.print(card.name, style="bold")
+    out.print(f"{card.summary}\n{card.source}\n")
     options = _table("option", "default", "values", "meaning")
     for option in card.options.values():
         options.add_row(option.name, str(option.default), option.values, option.help)
@@ -70,7 +71,8 @@ def datasets(
         out.print(table)
         return
     data = package.load(name)
-    out.print(f"[bold]{data.name}[/bold]  {data.source.title}\n{data.source.origin}\nlicence {data.source.licence}")
+    out.print(data.name, style="bold")
+    out.print(f"{data.source.title}\n{data.source.origin}\nlicence {data.source.licence}")
     out.print(f"shape {data.input_shape}\nSHA-256 {data.digest}\n")
     summary = data.summary().reset_index()
     table = _table(*summary.columns)
@@ -109,7 +111,8 @@ def train(
         options=_options(name, set_ or []),
     )
     done = f"{len(run.metrics)} epochs, {run.seconds:.1f} s"
-    out.print(f"{run.status}: {done}, test accuracy {run.test['accuracy']:.4f}, loss {run.test['loss']:.4f}")
+    test = "".join(f", test {name} {run.test[name]:.4f}" for name in ("accuracy", "loss") if name in run.test)
+    out.print(f"{run.status}: {done}{test}")
     if len(run.gradients):
         _print_gradients(run)
     out.print(f"files in {run.folder}: {', '.join(sorted(path.name for path in run.folder.iterdir()))}", soft_wrap=True)

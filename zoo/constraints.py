@@ -12,7 +12,7 @@ import numbers
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from zoo.errors import InvalidValue, nearest
 
@@ -38,6 +38,9 @@ probability = Constraint("above 0 and at most 1", lambda value: 0 < value <= 1)
 def at_least(low: int) -> Constraint:
     """Accepts numbers from `low` upwards."""
     return Constraint(f"of at least {low}", lambda value: value >= low)
+
+
+Seed = Annotated[int, Constraint("from 0 to 4294967295", lambda value: 0 <= value < 2**32)]
 
 
 def check(name: str, value: Any, annotation: Any) -> Any:

@@ -62,9 +62,9 @@ def test_too_few_examples_for_every_class_are_refused():
         datasets.load("digits", validation=5)
 
 
-@pytest.mark.parametrize("seed", [-1, 0.5, None])
+@pytest.mark.parametrize("seed", [-1, 0.5, None, 2**32])
 def test_a_seed_that_is_none_is_refused(seed):
-    with pytest.raises(InvalidValue, match="seed must be a whole number of at least 0"):
+    with pytest.raises(InvalidValue, match="seed must be a whole number from 0 to 4294967295"):
         datasets.load("digits", seed=seed)
 
 

@@ -4,6 +4,7 @@ Nielsen, «Neural Networks and Deep Learning», 2015, chapters 3 and 5 (the nets
 Srivastava et al., «Dropout», JMLR 15, 2014. Hinton et al., arXiv:1207.0580, 2012.
 """
 
+# No `from __future__ import annotations` here: options are checked by the annotations themselves.
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 

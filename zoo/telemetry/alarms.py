@@ -23,9 +23,10 @@ class Alarm:
     """Looks out for a kind of gradient in the records of a `GradientRecorder`.
 
     Args:
-        kind: `"vanishing"`: the first layer's RMS gradient over the last one's is below the threshold.
-            `"exploding"`: a norm is above it. `"dead"`: at least that share of a gradient is exactly
-            zero. `"nan"`: a gradient has a value that is NaN or infinite.
+        kind: `"vanishing"`: the first layer's RMS gradient over the last one's is below the threshold,
+            of the weights that `one_a_layer` picks. `"exploding"`: a norm reaches it. `"dead"`: at
+            least that share of a gradient is exactly zero. `"nan"`: a gradient has a value that is NaN
+            or infinite.
         threshold: The limit; None takes 1e-4, 1000 and 1.
         action: `"warn"` warns with a `GradientWarning`; `"stop"` ends the training as well.
 
@@ -62,6 +63,7 @@ class Alarm:
         if self.kind == "nan":
             found = frame[frame["nans"] + frame["infs"] > 0]
         else:
+            column = "l2_max" if self.kind == "exploding" and "l2_max" in frame else column
             found = frame[frame[column] >= self.threshold]
         if found.empty:
             return ""
@@ -73,6 +75,9 @@ class Alarm:
         )
 
     def _vanishing(self, frame: pd.DataFrame) -> str:
+        from zoo.telemetry.plots import one_a_layer
+
+        frame = one_a_layer(frame)[0]
         for (epoch, step), record in frame.groupby(["epoch", "step"], sort=False):
             first, last = record.iloc[0], record[record["layer"] == record["layer"].iloc[-1]].iloc[0]
             if first["layer"] != last["layer"] and first["rms"] < self.threshold * last["rms"]:

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from zoo.constraints import at_least, check
 from zoo.errors import InvalidValue
-from zoo.telemetry.layout import trainable_weights
+from zoo.telemetry.layout import Weight, trainable_weights
 from zoo.telemetry.statistics import STATISTICS, measure
 
 COLUMNS = ("epoch", "step", "layer", "variable", *STATISTICS)
@@ -81,10 +81,19 @@ class GradientProbe(keras.callbacks.Callback):
         """
         if not model.compiled:
             raise InvalidValue("GradientProbe measures the gradient of the loss; compile the model first.")
-        if self._measured[0] is not model:
-            self._measured = (model, tf.function(lambda: self._gradients(model), autograph=False))
+        weights = trainable_weights(model)
+        traced_for = (id(model), id(model.loss), id(model.optimizer), [id(weight.value) for weight in weights])
+        if self._measured[0] != traced_for:
+            self._measured = (traced_for, tf.function(lambda: self._gradients(model, weights), autograph=False))
+        # The loss of each output is tracked while it is computed: what training has tracked is put back.
+        trackers = [variable for metric in model.metrics for variable in metric.variables]
+        tracked = [tracker.numpy() for tracker in trackers]
         rows = self._measured[1]().numpy()
-        names = [(0, 0, weight.layer, weight.variable) for weight in trainable_weights(model)]
+        for metric in model.metrics:  # among them those that came with the first measurement
+            metric.reset_state()
+        for tracker, value in zip(trackers, tracked, strict=True):
+            tracker.assign(value)
+        names = [(0, 0, weight.layer, weight.variable) for weight in weights]
         labels = pd.DataFrame(names, columns=list(COLUMNS[:4]))
         table = pd.concat([labels, pd.DataFrame(rows, columns=list(STATISTICS))], axis=1)
         return table[table["zeros"].notna()].reset_index(drop=True)
@@ -104,10 +113,10 @@ class GradientProbe(keras.callbacks.Callback):
         steps = int(optimizer.iterations.numpy()) if optimizer is not None else 0
         self._records.append(self.measure(self.model).assign(epoch=self._epoch, step=steps))
 
-    def _gradients(self, model: keras.Model) -> tf.Tensor:
+    def _gradients(self, model: keras.Model, weights: list[Weight]) -> tf.Tensor:
         with tf.GradientTape() as tape:
             outputs = model(self._x, training=False)
             loss = model.compute_loss(self._x, self._y, outputs, training=False)
-        weights = [weight.value.value for weight in trainable_weights(model)]
+        values = [weight.value.value for weight in weights]
         absent = tf.fill([len(STATISTICS)], tf.constant(np.nan, tf.float64))
-        return tf.stack([absent if g is None else measure(g) for g in tape.gradient(loss, weights)])
+        return tf.stack([absent if g is None else measure(g) for g in tape.gradient(loss, values)])

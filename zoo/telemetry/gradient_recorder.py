@@ -16,7 +16,7 @@ from zoo.errors import InvalidValue
 from zoo.telemetry.alarms import Alarm, GradientWarning
 from zoo.telemetry.layout import trainable_weights
 from zoo.telemetry.statistics import STATISTICS
-from zoo.telemetry.tap import Tap
+from zoo.telemetry.tap import Tap, innermost
 
 LABELS = ("epoch", "step", "layer", "variable")
 COLUMNS = (*LABELS, "l2", "mean_abs", "rms")
@@ -98,7 +98,8 @@ class GradientRecorder(keras.callbacks.Callback):
             With `full` also `max_abs`: its largest absolute value. `zeros`: the share of exact
             zeros. `nans`, `infs`: how many such values it has. `update_ratio`: the norm of what the
             update changed in the weight over the weight's own. Where the optimiser clips,
-            `l2_unclipped`: the norm before, and `clipped`: the share of updates that were clipped.
+            on one device, `l2_unclipped`: the norm before, and `clipped`: the share of updates that
+            were clipped.
             In records of an epoch each number comes with its smallest and largest over the updates,
             `l2_min`, `l2_max` and so on.
 
@@ -126,6 +127,9 @@ class GradientRecorder(keras.callbacks.Callback):
         """Returns where a gradient was first NaN or infinite: the update, the layer, the variable.
 
         Of several at the same update it is the one nearest to the loss, from which the others had it.
+        The update is exact where every update is measured, and nearly always where an epoch is
+        sampled, since a bias that breaks has its update measured; with `every=N` it is the first of
+        the measured ones.
         """
         breaks = [
             (int(update), -number, tap.weights[number])
@@ -172,7 +176,9 @@ class GradientRecorder(keras.callbacks.Callback):
         model = self.model
         every = None if self.every == "epoch" else self.every
         self._capacity = 256 + 8 * model.steps_per_execution // (every or 1)
-        optimizers = [value for value in vars(model).values() if isinstance(value, keras.Optimizer)]
+        self._calls_that_fit = 1
+        found = [innermost(value) for value in vars(model).values() if isinstance(value, keras.Optimizer)]
+        optimizers = {id(optimizer): optimizer for optimizer in found}.values()
         with model.distribute_strategy.scope():
             self._taps = [
                 Tap(optimizer, lambda: trainable_weights(model), every=every, capacity=self._capacity)
@@ -190,9 +196,9 @@ class GradientRecorder(keras.callbacks.Callback):
             self._records.append(table)
             for alarm in self.alarms:
                 if message := alarm.raised_by(table):
-                    warnings.warn(message, GradientWarning, stacklevel=2)
                     if alarm.action == "stop":
                         self.model.stop_training = True
+                    warnings.warn(message, GradientWarning, stacklevel=2)
 
     def _table(self, tap: Tap, records: tuple[np.ndarray, np.ndarray]) -> pd.DataFrame:
         steps, values = records
@@ -207,7 +213,8 @@ class GradientRecorder(keras.callbacks.Callback):
 class _Substitute:
     """A train function for one call: it puts the model's own back, then runs with the taps attached.
 
-    Whatever ends a training, an exception in another callback included, finds the model restored.
+    Whatever ends a training finds the model restored, but for an exception in `on_train_batch_begin`
+    of a callback that comes later in the list: then the next step restores it.
     """
 
     def __init__(

@@ -45,8 +45,7 @@ class Tap:
         every: int | None,
         capacity: int,
     ) -> None:
-        while isinstance(inner := getattr(optimizer, "inner_optimizer", None), keras.Optimizer):
-            optimizer = inner
+        optimizer = innermost(optimizer)
         for name in (CLIP, SEAM):
             if not callable(getattr(optimizer, name, None)):
                 raise RuntimeError(
@@ -54,7 +53,9 @@ class Tap:
                     f"backend: its optimisers have no {name}. Keras 3.15 on TensorFlow is known to work."
                 )
         self._optimizer = optimizer
-        self._clips = any(getattr(optimizer, name) for name in ("clipnorm", "clipvalue", "global_clipnorm"))
+        # Keras clips each replica's own gradient: what was clipped is one number on one device alone.
+        alone = tf.distribute.get_strategy().num_replicas_in_sync == 1
+        self._clips = alone and any(getattr(optimizer, name) for name in ("clipnorm", "clipvalue", "global_clipnorm"))
         self._list_weights = list_weights
         self._every = every
         self._capacity = capacity
@@ -109,12 +110,12 @@ class Tap:
         """Counts on from the updates that the optimiser has made.
 
         Args:
-            updates_per_record: Of how many updates one is measured, where epochs are summarised.
+            updates_per_record: Of how many batches one is measured, where epochs are summarised.
         """
-        batches = int(self._optimizer.iterations.numpy())
-        self._read_until = batches // (self._optimizer.gradient_accumulation_steps or 1)
+        accumulated = self._optimizer.gradient_accumulation_steps or 1
+        self._read_until = int(self._optimizer.iterations.numpy())  # of updates, also where gradients are accumulated
         self._updates.assign(self._read_until)
-        self._stride.assign(self._every or updates_per_record)
+        self._stride.assign(self._every or -(-updates_per_record // accumulated))
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
         """Waits for the device, returns what came since the last reading, and starts anew.
@@ -217,6 +218,13 @@ class Tap:
             distance(before, weight.value.value) for before, weight in zip(self._before, self.weights, strict=True)
         ]
         self._changes.add(update, np.ones((len(ratios), 1), bool), tf.stack(ratios)[:, None])
+
+
+def innermost(optimizer: keras.Optimizer) -> keras.Optimizer:
+    """Returns the optimiser inside those that scale the loss, or the optimiser itself."""
+    while isinstance(inner := getattr(optimizer, "inner_optimizer", None), keras.Optimizer):
+        optimizer = inner
+    return optimizer
 
 
 def _values(gradient: Any) -> tf.Tensor:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-from zoo.constraints import at_least, check, positive
+from zoo.constraints import Seed, at_least, check, positive
 from zoo.errors import InvalidValue
 from zoo.recipes import Recipe
 from zoo.registry import card
@@ -92,7 +92,7 @@ def resolve(
         ),
     }
     recipe = dataclasses.replace(recipe, **{key: value for key, value in changes.items() if value is not None})
-    seed = check("seed", seed, Annotated[int, at_least(0)])
+    seed = check("seed", seed, Seed)
     model.resolve(options)
 
     data = _load(dataset, validation, seed)

@@ -38,7 +38,14 @@ class RunFolder:
         self.path = stem if path is None else Path(path)
         while True:
             try:
-                self.path.mkdir(parents=True)
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            except FileExistsError as error:
+                parent = self.path.parent
+                raise RunFailed(f"The run folder {self.path} cannot be made: {parent} is not a folder.") from error
+            except OSError as error:
+                raise RunFailed(f"The run folder {self.path} cannot be made: {error.strerror}.") from error
+            try:
+                self.path.mkdir()
                 return
             except FileExistsError:
                 if path is not None:

@@ -37,7 +37,7 @@ class Run:
         model: The model, as it was at the end.
         metrics: One row an epoch: `epoch`, `loss`, `accuracy`, and with `val_` those of validation.
         gradients: The records of `GradientRecorder.frame()`, one an epoch.
-        test: Loss and accuracy on the test set; empty for a run that failed.
+        test: Loss and accuracy on the test set; empty for a run that failed, or was interrupted there.
         seconds: How long the training took, without the test.
     """
 
@@ -157,11 +157,12 @@ def _run(configuration: Configuration, folder: RunFolder, progress: bool) -> Run
     seconds = time.perf_counter() - start
 
     broken = _why_broken(configuration, tables.metrics, recorder)
-    test = (
-        {}
-        if broken
-        else model.evaluate(*prepare(data.test.x, data.test.y), batch_size=1000, verbose=0, return_dict=True)
-    )
+    test: Mapping[str, float] = {}
+    try:
+        if not broken:
+            test = model.evaluate(*prepare(data.test.x, data.test.y), batch_size=1000, verbose=0, return_dict=True)
+    except KeyboardInterrupt:
+        status = "interrupted"
     run = Run("failed" if broken else status, folder.path, model, tables.metrics, recorder.frame(), test, seconds)
     tables.write_gradients()
     _write(run, folder, configuration, error=broken)
@@ -173,10 +174,14 @@ def _run(configuration: Configuration, folder: RunFolder, progress: bool) -> Run
 
 
 def _why_broken(configuration: Configuration, metrics: pd.DataFrame, recorder: GradientRecorder) -> str:
+    first = recorder.first_broken()
     if metrics.empty or math.isfinite(loss := metrics["loss"].iloc[-1]):
-        return ""
-    message = f"The loss became {loss} in epoch {len(metrics)}."
-    if first := recorder.first_broken():
+        if not first:
+            return ""
+        message = "The gradient is not finite."
+    else:
+        message = f"The loss became {loss} in epoch {len(metrics)}."
+    if first:
         step, layer, variable = first
         message += f" The gradient broke first at step {step}, in layer {layer} ({variable})."
     return f"{message} A learning rate below {configuration.recipe.learning_rate:g} may help."

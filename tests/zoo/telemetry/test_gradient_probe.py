@@ -72,6 +72,33 @@ def test_a_loaded_model_is_measured_as_the_saved_one(points, model, tmp_path):
     assert GradientProbe(*points).measure(loaded).equals(GradientProbe(*points).measure(model))
 
 
+def test_training_logs_what_it_would_without_a_probe(points):
+    def trained(callbacks):
+        keras.utils.set_random_seed(0)
+        x = keras.Input((2,))
+        hidden = layers.Dense(4, "tanh")(x)
+        model = keras.Model(
+            x, {"a": layers.Dense(1, name="a")(hidden), "b": layers.Dense(2, "softmax", name="b")(hidden)}
+        )
+        model.compile("sgd", {"a": "mse", "b": "sparse_categorical_crossentropy"})
+        targets = {"a": points[0][:, 0], "b": points[1]}
+        return model.fit(points[0], targets, epochs=2, shuffle=False, verbose=0, callbacks=callbacks(targets)).history
+
+    assert trained(lambda targets: [GradientProbe(points[0], targets, every=1)]) == trained(lambda _: [])
+
+
+def test_a_model_compiled_anew_or_partly_frozen_is_measured_as_it_is(points, model):
+    probe = GradientProbe(points[0], np.eye(2, dtype="float32")[points[1]])
+    model.compile("sgd", "mse")
+    first = probe.measure(model)
+    model.compile("sgd", "categorical_crossentropy")
+    assert (probe.measure(model)["l2"] != first["l2"]).any()
+    model.get_layer("hidden_1").trainable = False
+    model.compile("sgd", "mse")
+    frozen = first[first["layer"] != "hidden_1"].reset_index(drop=True)
+    np.testing.assert_allclose(probe.measure(model)["l2"], frozen["l2"], rtol=1e-6)
+
+
 def test_weights_without_a_gradient_have_no_rows(points):
     x = keras.Input((2,))
     unused = layers.Dense(3, name="unused")

@@ -216,18 +216,41 @@ for strategy in (tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["
             keras.utils.set_random_seed(1)
             hidden = keras.layers.Dense(5, "tanh", kernel_regularizer="l2", name="hidden")
             model = keras.Sequential([keras.Input((2,)), hidden, keras.layers.Dense(2, "softmax", name="output")])
-            model.compile(keras.optimizers.Adam(0.1), "sparse_categorical_crossentropy")
+            model.compile(keras.optimizers.Adam(0.1, clipnorm=1000.0), "sparse_categorical_crossentropy")
         recorder = GradientRecorder(every=every)
         model.fit(x, y, batch_size=16, epochs=2, shuffle=False, verbose=0, callbacks=[recorder])
         frames.append(recorder.frame(full=True))
 for one, two in zip(frames[:2], frames[2:]):
     assert one[["epoch", "step", "layer", "variable"]].equals(two[["epoch", "step", "layer", "variable"]])
-    numbers = one.columns[4:]
+    numbers = [name for name in one.columns[4:] if "clipped" not in name]
+    assert not [name for name in two.columns if "clipped" in name]
     np.testing.assert_allclose(two[numbers], one[numbers], rtol=1e-5, atol=1e-7)
 print("same", len(frames[2]), len(frames[3]))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
     assert done.stdout.strip() == "same 32 8", done.stderr[-2000:]
+
+
+def test_an_epoch_of_few_updates_has_a_record_also_where_gradients_are_accumulated(points):
+    model = small_model(keras.optimizers.SGD(0.1, gradient_accumulation_steps=4))
+    recorder = GradientRecorder(samples=2)
+    model.fit(*points, batch_size=8, epochs=6, verbose=0, callbacks=[recorder])
+    assert recorder.frame()["epoch"].unique().tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_an_optimizer_that_the_model_knows_twice_is_recorded_once(points):
+    model = small_model()
+    model.favourite = model.optimizer
+    assert len(record(model, *points, epochs=1)) == 7 * 4
+
+
+def test_a_recorder_goes_on_to_a_model_that_runs_more_steps_at_once(points):
+    x, y = np.tile(points[0], (4, 1)), np.tile(points[1], 4)
+    recorder = GradientRecorder(every=1)
+    for steps_per_execution in (1, 50):
+        model = small_model(steps_per_execution=steps_per_execution)
+        model.fit(x, y, batch_size=1, verbose=0, callbacks=[recorder])
+    assert len(recorder.frame()) == 2 * 256 * 4
 
 
 def test_a_deep_copy_is_a_recorder_of_the_same_kind_without_records(points):
@@ -300,6 +323,10 @@ def test_accumulated_gradients_are_recorded_once_an_update(points):
     expected = taped(small_model(), *points, batch_size=32)
     frame = record(small_model(keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)), *points, batch_size=16)
     assert frame["step"].unique().tolist() == [1, 2, 3, 4]
+    model, recorder = small_model(keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)), GradientRecorder()
+    model.fit(*points, batch_size=16, epochs=2, verbose=0)
+    model.fit(*points, batch_size=16, epochs=2, verbose=0, callbacks=[recorder])
+    assert recorder.frame()["step"].unique().tolist() == [6, 8]
     np.testing.assert_allclose(as_array(frame, 4), expected, rtol=1e-5)
 
 

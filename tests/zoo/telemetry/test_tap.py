@@ -1,4 +1,4 @@
-"""The one private method of Keras that is used: these fail when a new Keras changes it."""
+"""The two private methods of Keras that are used: these fail when a new Keras changes them."""
 
 import keras
 import pytest
