@@ -93,6 +93,11 @@ def train(
         list[str] | None, typer.Option("--set", metavar="OPTION=VALUE", help="An option of the model; repeatable.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Decides every random draw.")] = 0,
+    record: Annotated[
+        list[str] | None,
+        typer.Option(metavar="EXTRA", help="Record also activations, histograms, or all for tensorboard; repeatable."),
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Show the layers' gradients while it trains.")] = False,
     run_dir: Annotated[
         Path | None,
         typer.Option(help="Where the run's files go; must not exist. [default: runs/NAME-DATASET-DATE-TIME]"),
@@ -109,6 +114,8 @@ def train(
         seed=seed,
         run_dir=run_dir,
         options=_options(name, set_ or []),
+        record=record or [],  # type: ignore[arg-type]  # checked there
+        watch=watch,
     )
     done = f"{len(run.metrics)} epochs, {run.seconds:.1f} s"
     test = "".join(f", test {name} {run.test[name]:.4f}" for name in ("accuracy", "loss") if name in run.test)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import keras
@@ -13,13 +14,23 @@ import pandas as pd
 
 from zoo.constraints import at_least, check
 from zoo.errors import InvalidValue
+from zoo.telemetry import activations as activity
+from zoo.telemetry import histograms as bins
 from zoo.telemetry.alarms import Alarm, GradientWarning
 from zoo.telemetry.layout import trainable_weights
 from zoo.telemetry.statistics import STATISTICS
-from zoo.telemetry.tap import Tap, innermost
+from zoo.telemetry.tap import Records, Tap, innermost
+from zoo.telemetry.tensorboard import EventFiles
 
 LABELS = ("epoch", "step", "layer", "variable")
 COLUMNS = (*LABELS, "l2", "mean_abs", "rms")
+ACTIVATION_COLUMNS = (*LABELS[:3], *activity.NAMES, "dead")
+HISTOGRAM_COLUMNS = (*LABELS, "low", "high", "count")
+_EMPTY = {
+    "gradients": (*LABELS, *STATISTICS),
+    "activations": ACTIVATION_COLUMNS,
+    "histograms": HISTOGRAM_COLUMNS,
+}
 
 
 class GradientRecorder(keras.callbacks.Callback):
@@ -37,6 +48,11 @@ class GradientRecorder(keras.callbacks.Callback):
         samples: How many updates of an epoch are measured at most, spread evenly over it; None
             measures all of them. Only for `every="epoch"`.
         alarms: What to look out for in the records; see `Alarm`.
+        activations: Whether to record the layers' activations as well, and the error that is
+            back-propagated to them; see `activation_frame`.
+        histograms: Whether to count the gradients' entries by size; see `histogram_frame`.
+        log_dir: Where to write all of it for TensorBoard, or None. A deep copy writes into a numbered
+            folder inside it.
 
     Raises:
         InvalidValue: `every` is neither `"epoch"` nor a whole number of at least 1, `samples` is
@@ -63,6 +79,9 @@ class GradientRecorder(keras.callbacks.Callback):
         every: int | Literal["epoch"] = "epoch",
         samples: int | None = 100,
         alarms: Sequence[Alarm] = (),
+        activations: bool = False,
+        histograms: bool = False,
+        log_dir: str | Path | None = None,
     ) -> None:
         super().__init__()
         self.every = check("every", every, Annotated[int, at_least(1)] | Literal["epoch"])
@@ -71,7 +90,10 @@ class GradientRecorder(keras.callbacks.Callback):
         for alarm in self.alarms:
             if not isinstance(alarm, Alarm):
                 raise InvalidValue(f"alarms must be a sequence of zoo.telemetry.Alarm; got {alarm!r} in it.")
-        self._records: list[pd.DataFrame] = []
+        self._activations = check("activations", activations, bool)
+        self._histograms = check("histograms", histograms, bool)
+        self._event_files = None if log_dir is None else EventFiles(log_dir)
+        self._records: dict[str, list[pd.DataFrame]] = {kind: [] for kind in _EMPTY}
         self._taps: list[Tap] = []
         self._found: Callable[..., Any] | None = None
         self._instrumented: Callable[..., Any] | None = None
@@ -81,7 +103,14 @@ class GradientRecorder(keras.callbacks.Callback):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> GradientRecorder:
         """Returns a recorder of the same kind without records, as a tuner wants for each trial."""
-        return type(self)(every=self.every, samples=self.samples, alarms=self.alarms)
+        return type(self)(
+            every=self.every,
+            samples=self.samples,
+            alarms=self.alarms,
+            activations=self._activations,
+            histograms=self._histograms,
+            log_dir=self._event_files.next_inside() if self._event_files else None,
+        )
 
     def frame(self, *, full: bool = False) -> pd.DataFrame:
         """Returns the records, one row a weight and record.
@@ -106,22 +135,65 @@ class GradientRecorder(keras.callbacks.Callback):
             After a training that was broken off, the last rows are of the updates that its last
             epoch had.
         """
-        unread = [self._table(tap, tap.peek()) for tap in self._taps]
-        tables = [table for table in (*self._records, *unread) if len(table)]
-        whole = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*LABELS, *STATISTICS])
+        whole = self._whole("gradients")
         return whole if full else whole[list(COLUMNS)]
 
-    def restore(self, frame: pd.DataFrame) -> None:
+    def activation_frame(self, *, full: bool = False) -> pd.DataFrame:
+        """Returns the records of the activations, one row a layer with an activation function and record.
+
+        Args:
+            full: Whether to return the smallest and the largest over an epoch's updates as well.
+
+        Returns:
+            `epoch`, `step` and `layer`, as in `frame`. Of the layer's outputs, `mean` and `std`.
+            `saturated`: the share that is within 5 % of an end of the range of a sigmoid or tanh.
+            `delta_l2`: the norm of an example's error at the layer's pre-activation, dC/dz, the mean
+            over the mini-batch (the delta of Rumelhart, Hinton and Williams, 1986); `delta_rms`: the
+            root mean square over units and examples, as Glorot and Bengio (2010, figure 7) compare
+            layers. The loss is taken to be a mean over the examples, as Keras' losses are.
+            `dead`: the share of rectified linear units, channels of a convolution, that were 0 for
+            every example of every update measured, in an epoch or in the record's one.
+            NaN stands for what a layer does not have.
+        """
+        whole = self._whole("activations")
+        return whole if full else whole[list(ACTIVATION_COLUMNS)]
+
+    def histogram_frame(self) -> pd.DataFrame:
+        """Returns how large the entries of the gradients were, one row a weight, record and bin that is not empty.
+
+        Returns:
+            `epoch`, `step`, `layer` and `variable`, as in `frame`. `count`: how many entries, over the
+            updates of the record, had an absolute value of at least `low` and below `high`. The bins
+            are the same for all: a quarter of a power of ten wide, from 1e-12 to 1e4, with one below
+            that has the zeros, and one above.
+        """
+        return self._whole("histograms")
+
+    def restore(
+        self,
+        frame: pd.DataFrame,
+        *,
+        activations: pd.DataFrame | None = None,
+        histograms: pd.DataFrame | None = None,
+    ) -> None:
         """Puts the records of an earlier part of the same training before one's own.
 
         Args:
             frame: What `frame()` returned there, full or not. Steps go on by themselves where a
                 restored optimiser stands.
+            activations: What `activation_frame()` returned there.
+            histograms: What `histogram_frame()` returned there.
         """
-        missing = [name for name in COLUMNS if name not in frame]
-        if missing:
-            raise InvalidValue(f"restore takes gradient records; the columns {', '.join(missing)} are missing.")
-        self._records.insert(0, frame.copy())
+        given = {"gradients": frame, "activations": activations, "histograms": histograms}
+        needed = {**_EMPTY, "gradients": COLUMNS}
+        for kind, table in given.items():
+            if missing := [name for name in needed[kind] if table is not None and name not in table]:
+                raise InvalidValue(
+                    f"restore takes records; of the {kind}, the columns {', '.join(missing)} are missing."
+                )
+        for kind, table in given.items():
+            if table is not None:
+                self._records[kind].insert(0, table.copy())
 
     def first_broken(self) -> tuple[int, str, str] | None:
         """Returns where a gradient was first NaN or infinite: the update, the layer, the variable.
@@ -166,6 +238,10 @@ class GradientRecorder(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._read()
 
+    def on_train_end(self, logs: Any = None) -> None:
+        if self._event_files:
+            self._event_files.close()
+
     def _updates_per_record(self) -> int:
         steps = (self.params or {}).get("steps")
         return 1 if self.samples is None or not steps else -(-steps // self.samples)
@@ -177,12 +253,19 @@ class GradientRecorder(keras.callbacks.Callback):
         every = None if self.every == "epoch" else self.every
         self._capacity = 256 + 8 * model.steps_per_execution // (every or 1)
         self._calls_that_fit = 1
-        found = [innermost(value) for value in vars(model).values() if isinstance(value, keras.Optimizer)]
-        optimizers = {id(optimizer): optimizer for optimizer in found}.values()
+        found = [value for value in vars(model).values() if isinstance(value, keras.Optimizer)]
+        optimizers = {id(innermost(optimizer)): optimizer for optimizer in found}.values()
         with model.distribute_strategy.scope():
             self._taps = [
-                Tap(optimizer, lambda: trainable_weights(model), every=every, capacity=self._capacity)
-                for optimizer in optimizers
+                Tap(
+                    optimizer,
+                    lambda: trainable_weights(model),
+                    every=every,
+                    capacity=self._capacity,
+                    histograms=self._histograms,
+                    watch=model if self._activations and not number else None,
+                )
+                for number, optimizer in enumerate(optimizers)
             ]
         self._found = model.train_function
         model.make_train_function(force=True)
@@ -192,22 +275,49 @@ class GradientRecorder(keras.callbacks.Callback):
     def _read(self) -> None:
         self._calls = 0
         for tap in self._taps:
-            table = self._table(tap, tap.read())
-            self._records.append(table)
+            tables = self._tables(tap, tap.read())
+            for kind, table in tables.items():
+                self._records[kind].append(table)
+            if self._event_files:
+                self._event_files.write(**tables)
             for alarm in self.alarms:
-                if message := alarm.raised_by(table):
+                if message := alarm.raised_by(tables["gradients"]):
                     if alarm.action == "stop":
                         self.model.stop_training = True
                     warnings.warn(message, GradientWarning, stacklevel=2)
 
-    def _table(self, tap: Tap, records: tuple[np.ndarray, np.ndarray]) -> pd.DataFrame:
-        steps, values = records
-        names = [(self._epoch, step, weight.layer, weight.variable) for step in steps for weight in tap.weights]
-        numbers = pd.DataFrame(values.reshape(len(names), len(tap.columns)), columns=list(tap.columns))
-        table = pd.concat([pd.DataFrame(names, columns=list(LABELS)), numbers], axis=1)
+    def _whole(self, kind: str) -> pd.DataFrame:
+        unread = [self._tables(tap, tap.peek())[kind] for tap in self._taps]
+        tables = [table for table in (*self._records[kind], *unread) if len(table)]
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(_EMPTY[kind]))
+
+    def _tables(self, tap: Tap, records: Records) -> dict[str, pd.DataFrame]:
+        tables = {kind: pd.DataFrame(columns=list(columns)) for kind, columns in _EMPTY.items()}
+        weights = [(weight.layer, weight.variable) for weight in tap.weights]
+        gradients = self._table(records.updates, weights, records.gradients, tap.columns)
         summaries = [name for name in tap.columns if name.endswith(("_min", "_max"))]
-        with_gradient = table[table["zeros"].notna()].reset_index(drop=True)
-        return with_gradient[[name for name in table if name not in summaries] + summaries]
+        gradients = gradients[gradients["zeros"].notna()].reset_index(drop=True)
+        tables["gradients"] = gradients[[name for name in gradients if name not in summaries] + summaries]
+        if records.histograms is not None:
+            counts = self._table(records.updates, weights, records.histograms, bins.BINS)
+            counts = counts.melt(id_vars=list(LABELS), var_name="low", value_name="count", ignore_index=False)
+            number = counts["low"].map(bins.BINS.index)
+            counts = counts.assign(low=bins.LOWS[number], high=bins.HIGHS[number])
+            counts = counts[counts["count"] > 0].sort_index(kind="stable").reset_index(drop=True)
+            tables["histograms"] = counts.astype({"count": "int64"})[list(HISTOGRAM_COLUMNS)]
+        if records.activations is not None and tap.activations is not None:
+            updates, values = records.activations
+            layers = [(name, "") for name in tap.activations.layers]
+            table = self._table(updates, layers, values, tap.activations.columns)
+            tables["activations"] = table.drop(columns="variable")
+        return tables
+
+    def _table(
+        self, updates: np.ndarray, owners: Sequence[tuple[str, str]], values: np.ndarray, columns: Sequence[str]
+    ) -> pd.DataFrame:
+        names = [(self._epoch, update, *owner) for update in updates for owner in owners]
+        numbers = pd.DataFrame(values.reshape(len(names), len(columns)), columns=list(columns))
+        return pd.concat([pd.DataFrame(names, columns=list(LABELS)), numbers], axis=1)
 
 
 class _Substitute:

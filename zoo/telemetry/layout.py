@@ -15,36 +15,48 @@ class Weight(NamedTuple):
     value: keras.Variable
 
 
+def named_layers(model: keras.Model) -> list[tuple[str, keras.layers.Layer]]:
+    """Lists the layers of a model from the input to the output, and the model itself at the end, with their names.
+
+    Args:
+        model: A model. A layer of a model inside it is called `outer/inner`; a shared layer comes
+            once; the second of two layers of the same name is called `name#2`.
+
+    >>> model = keras.Sequential([keras.layers.Dense(2, name="output")], name="perceptron")
+    >>> [name for name, _ in named_layers(model)]
+    ['output', 'perceptron']
+    """
+    found: list[tuple[str, keras.layers.Layer]] = []
+    namesakes: dict[str, int] = {}
+
+    def visit(owner: keras.layers.Layer, path: str) -> None:
+        for layer in getattr(owner, "layers", []):
+            if isinstance(layer, keras.layers.Layer):
+                visit(layer, f"{path}/{layer.name}".lstrip("/"))
+        if all(owner is not layer for _, layer in found):
+            name = path or owner.name
+            namesakes[name] = number = namesakes.get(name, 0) + 1
+            found.append((name if number == 1 else f"{name}#{number}", owner))
+
+    visit(model, "")
+    return found
+
+
 def trainable_weights(model: keras.Model) -> list[Weight]:
     """Lists the trainable weights of a model, layer by layer from the input to the output.
 
     Args:
-        model: A built model. A layer of a model inside it is called `outer/inner`; a shared layer
-            comes once; the second of two layers of the same name is called
-            `name#2`; a weight that belongs to no layer has the model's own name as its layer.
+        model: A built model. Layers are called as in `named_layers`; a weight that belongs to no
+            layer has the model's own name as its layer.
 
     >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="output")])
     >>> [(weight.layer, weight.variable) for weight in trainable_weights(model)]
     [('output', 'kernel'), ('output', 'bias')]
     """
     found: dict[int, Weight] = {}
-    owners: dict[str, list[keras.layers.Layer]] = {}
-
-    def visit(owner: keras.layers.Layer, prefix: str) -> None:
-        inner = [layer for layer in getattr(owner, "layers", []) if isinstance(layer, keras.layers.Layer)]
-        for layer in inner:
-            visit(layer, f"{prefix}{layer.name}/")
-        for value in owner.trainable_variables:
-            if id(value) not in found:
-                layer_name = prefix.rstrip("/") or owner.name
-                namesakes = owners.setdefault(layer_name, [])
-                if owner not in namesakes:
-                    namesakes.append(owner)
-                number = namesakes.index(owner)
-                layer_name += f"#{number + 1}" if number else ""
-                found[id(value)] = Weight(layer_name, _name_inside(value.path, owner.name), value)
-
-    visit(model, "")
+    for name, layer in named_layers(model):
+        for value in layer.trainable_variables:
+            found.setdefault(id(value), Weight(name, _name_inside(value.path, layer.name), value))
     trained = {id(value) for value in model.trainable_variables}
     return [weight for key, weight in found.items() if key in trained]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
@@ -21,10 +23,10 @@ class EpochStore:
         self._least = variable(shape, tf.float64, np.inf)
         self._most = variable(shape, tf.float64, -np.inf)
 
-    def add(self, update: tf.Tensor, present: np.ndarray, table: tf.Tensor) -> None:
+    def add(self, update: tf.Tensor, present: np.ndarray | tf.Tensor, table: tf.Tensor) -> None:
         """Adds the numbers of one update, `(weights, names)`, where `present`, `(weights, 1)`, is true."""
         self._sum.assign_add(tf.where(present, table, 0.0))
-        self._count.assign_add(tf.constant(present, tf.float64))
+        self._count.assign_add(tf.cast(present, tf.float64))
         self._least.assign(tf.where(present, tf.minimum(self._least, table), self._least))
         self._most.assign(tf.where(present, tf.maximum(self._most, table), self._most))
 
@@ -43,6 +45,31 @@ class EpochStore:
             each.assign(tf.fill(each.shape, tf.constant(value, each.dtype)))
 
 
+class SumStore:
+    """The sum of each number over the updates, for each weight; otherwise as an `EpochStore`."""
+
+    def __init__(self, weights: int, names: tuple[str, ...]) -> None:
+        self.columns = names
+        self._sum, self._count = variable((weights, len(names)), tf.float64), variable((weights, 1), tf.float64)
+
+    def add(self, update: tf.Tensor, present: np.ndarray | tf.Tensor, table: tf.Tensor) -> None:
+        """Adds the numbers of one update, `(weights, names)`, where `present`, `(weights, 1)`, is true."""
+        self._sum.assign_add(tf.where(present, table, 0.0))
+        self._count.assign_add(tf.cast(present, tf.float64))
+
+    def rows(self, updates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the last update and its record, `(1,)` and `(1, weights, columns)`; NaN for none."""
+        count = self._count.numpy()
+        if not len(updates) or not count.any():
+            return updates[:0], np.empty((0, len(count), len(self.columns)))
+        return updates[-1:], np.where(count > 0, self._sum.numpy(), np.nan)[None]
+
+    def clear(self) -> None:
+        """Forgets all records."""
+        self._sum.assign(tf.zeros_like(self._sum))
+        self._count.assign(tf.zeros_like(self._count))
+
+
 class UpdateStore:
     """The numbers of each `every`-th update, for each weight, as many as `capacity`.
 
@@ -58,7 +85,7 @@ class UpdateStore:
         self._every, self._capacity = every, capacity
         self._values = variable((capacity, weights, len(names)), tf.float64, np.nan)
 
-    def add(self, update: tf.Tensor, present: np.ndarray, table: tf.Tensor) -> None:
+    def add(self, update: tf.Tensor, present: np.ndarray | tf.Tensor, table: tf.Tensor) -> None:
         """Keeps the numbers of one update, `(weights, names)`, where `present`, `(weights, 1)`, is true."""
         slot = ((update - 1) // self._every) % self._capacity
         row = tf.where(present, table, tf.constant(np.nan, tf.float64))
@@ -83,3 +110,16 @@ def variable(shape: tuple[int, ...], dtype: tf.DType, value: float = 0) -> tf.Va
         synchronization=tf.VariableSynchronization.ON_READ,
         aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
     )
+
+
+def when(condition: tf.Tensor, action: Callable[[], None]) -> None:
+    """Does something where a condition holds; it costs next to nothing where it does not."""
+    # A branch that is not taken costs time for each of its operations, unless it is one call.
+    apart = {"_noinline": True}
+    call = action if tf.executing_eagerly() else tf.function(action, autograph=False, experimental_attributes=apart)
+
+    def then() -> tf.Tensor:
+        call()
+        return tf.constant(0)
+
+    tf.cond(condition, then, lambda: tf.constant(0))

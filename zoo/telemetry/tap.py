@@ -8,21 +8,39 @@ callback not at all. This file is the only one that knows of the two.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import ExitStack, contextmanager
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo.telemetry import histograms
+from zoo.telemetry.activations import ActivationTap
 from zoo.telemetry.layout import Weight
 from zoo.telemetry.statistics import STATISTICS, distance, measure
-from zoo.telemetry.stores import EpochStore, UpdateStore, variable
+from zoo.telemetry.stores import EpochStore, SumStore, UpdateStore, variable, when
 
 CLIP = "_clip_gradients"
 SEAM = "_all_reduce_sum_gradients"
 CLIPPED = ("l2_unclipped", "clipped")
 UPDATE = ("update_ratio",)
+
+
+class Records(NamedTuple):
+    """What a tap has recorded: updates, counted from 1, and their numbers; NaN throughout for what was absent.
+
+    Args:
+        updates: `(records,)`.
+        gradients: `(records, weights, columns)`.
+        histograms: `(records, weights, bins)`, or None.
+        activations: The updates and `(records, layers, columns)` of the layers, or None.
+    """
+
+    updates: np.ndarray
+    gradients: np.ndarray
+    histograms: np.ndarray | None = None
+    activations: tuple[np.ndarray, np.ndarray] | None = None
 
 
 class Tap:
@@ -35,6 +53,8 @@ class Tap:
             it did not list, as in the first step of a model that was not built before.
         every: Record each so many updates, or None to summarise those between two readings.
         capacity: How many records are kept until they are read, when `every` is a number.
+        histograms: Whether to count the gradients' entries by size.
+        watch: The model whose activations are recorded with the gradients, or None.
     """
 
     def __init__(
@@ -44,8 +64,10 @@ class Tap:
         *,
         every: int | None,
         capacity: int,
+        histograms: bool = False,
+        watch: keras.Model | None = None,
     ) -> None:
-        optimizer = innermost(optimizer)
+        outer, optimizer = optimizer, innermost(optimizer)
         for name in (CLIP, SEAM):
             if not callable(getattr(optimizer, name, None)):
                 raise RuntimeError(
@@ -59,12 +81,20 @@ class Tap:
         self._list_weights = list_weights
         self._every = every
         self._capacity = capacity
+        self._counts_entries = histograms
         self._clipped: list[tuple[Any, Any]] = []
         self._read_until = 0
         self._updates = variable((), tf.int64)
         self._stride = variable((), tf.int64, every or 1)
         self._pending = variable((), tf.int64)
         self._make_room(list_weights())
+        self.activations = (
+            None
+            if watch is None
+            else ActivationTap(
+                watch, outer, every=every, capacity=capacity, is_due=lambda: self._is_due(self._updates + 1)
+            )
+        )
 
     def _make_room(self, weights: Sequence[Weight]) -> None:
         self.weights = weights
@@ -75,6 +105,13 @@ class Tap:
             else UpdateStore(len(weights), names, every=self._every, capacity=self._capacity)
             for names in ((*STATISTICS, *(CLIPPED if self._clips else ())), UPDATE)
         )
+        self._counts = None
+        if self._counts_entries:
+            self._counts = (
+                SumStore(len(weights), histograms.BINS)
+                if self._every is None
+                else UpdateStore(len(weights), histograms.BINS, every=self._every, capacity=self._capacity)
+            )
         self._before = [variable(tuple(weight.value.shape), weight.value.value.dtype) for weight in weights]
         self._broken = variable((len(weights),), tf.int64)
 
@@ -99,7 +136,10 @@ class Tap:
         state[CLIP] = keep_and_clip
         state[SEAM] = lambda grads_and_vars: self._observe(reduce(grads_and_vars))
         try:
-            yield
+            with ExitStack() as stack:
+                if self.activations:
+                    stack.enter_context(self.activations.attached())
+                yield
         finally:
             for name in (CLIP, SEAM):
                 del state[name]
@@ -117,20 +157,16 @@ class Tap:
         self._updates.assign(self._read_until)
         self._stride.assign(self._every or -(-updates_per_record // accumulated))
 
-    def read(self) -> tuple[np.ndarray, np.ndarray]:
-        """Waits for the device, returns what came since the last reading, and starts anew.
-
-        Returns:
-            The updates, counted from 1, `(records,)`, and their numbers, `(records, weights,
-            columns)`; NaN throughout for a weight without a gradient.
-        """
+    def read(self) -> Records:
+        """Waits for the device, returns what came since the last reading, and starts anew."""
         records = self.peek()
         self._read_until = int(self._updates.numpy())
-        self._gradients.clear()
-        self._changes.clear()
+        for store in (self._gradients, self._changes, self._counts, self.activations):
+            if store:
+                store.clear()
         return records
 
-    def peek(self) -> tuple[np.ndarray, np.ndarray]:
+    def peek(self) -> Records:
         """Returns what came since the last reading, as `read` does, and leaves it there."""
         if pending := int(self._pending.numpy()):
             self._measure_change(tf.constant(pending, tf.int64))
@@ -138,7 +174,12 @@ class Tap:
         updates = np.arange(self._read_until + 1, int(self._updates.numpy()) + 1)
         steps, gradients = self._gradients.rows(updates)
         _, changes = self._changes.rows(updates)
-        return steps, np.concatenate([gradients, changes], axis=2)
+        return Records(
+            steps,
+            np.concatenate([gradients, changes], axis=2),
+            self._counts.rows(updates)[1] if self._counts else None,
+            self.activations.rows(updates) if self.activations else None,
+        )
 
     @property
     def unread(self) -> int:
@@ -164,11 +205,11 @@ class Tap:
                 before.assign(tf.identity(weight.value.value))
 
         def measure_and_keep() -> None:
-            _when(self._pending > 0, lambda: self._measure_change(tf.identity(self._pending)))
-            _when(is_due, keep)
+            when(self._pending > 0, lambda: self._measure_change(tf.identity(self._pending)))
+            when(is_due, keep)
             self._pending.assign(tf.where(is_due, update, 0))
 
-        _when(is_due | (self._pending > 0), measure_and_keep)
+        when(is_due | (self._pending > 0), measure_and_keep)
 
     def _observe(self, grads_and_vars: Sequence[tuple[Any, Any]]) -> Sequence[tuple[Any, Any]]:
         clipped = self._clipped if self._clips else [(None, None)] * len(grads_and_vars)
@@ -184,7 +225,9 @@ class Tap:
         is_due = self._is_due(update)
         if self._every is None:
             is_due |= ~tf.math.is_finite(self._canary(present))
-        _when(is_due, lambda: self._record(update, present))
+        when(is_due, lambda: self._record(update, present))
+        if activations := self.activations:
+            when(self._is_due(update), lambda: activations.record(update))
         return grads_and_vars
 
     def _is_due(self, update: tf.Tensor) -> tf.Tensor:
@@ -208,8 +251,14 @@ class Tap:
         mask = np.zeros((len(self.weights), 1), bool)
         mask[list(present)] = True
         places = tf.constant([[number] for number in present], tf.int64)
-        table = tf.scatter_nd(places, tf.stack(rows), (len(self.weights), rows[0].shape[0]))
+
+        def in_place(rows: list[tf.Tensor]) -> tf.Tensor:
+            return tf.scatter_nd(places, tf.stack(rows), (len(self.weights), rows[0].shape[0]))
+
+        table = in_place(rows)
         self._gradients.add(update, mask, table)
+        if self._counts:
+            self._counts.add(update, mask, in_place([histograms.count(gradient) for gradient, *_ in present.values()]))
         first = ~tf.math.is_finite(table[:, 0]) & (self._broken == 0)
         self._broken.assign_add(tf.where(first, update, 0))
 
@@ -229,15 +278,3 @@ def innermost(optimizer: keras.Optimizer) -> keras.Optimizer:
 
 def _values(gradient: Any) -> tf.Tensor:
     return gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient
-
-
-def _when(condition: tf.Tensor, action: Callable[[], None]) -> None:
-    # A branch that is not taken costs time for each of its operations, unless it is one call.
-    apart = {"_noinline": True}
-    call = action if tf.executing_eagerly() else tf.function(action, autograph=False, experimental_attributes=apart)
-
-    def then() -> tf.Tensor:
-        call()
-        return tf.constant(0)
-
-    tf.cond(condition, then, lambda: tf.constant(0))

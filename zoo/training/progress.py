@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
 from typing import Any
 
 import keras
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from zoo.training.watching import in_order
+from zoo.telemetry import GradientRecorder
+from zoo.training.tables import in_order
+from zoo.training.watching import layer_line, layer_table
+
+REFRESH = 0.5  # seconds from one look at the gradients to the next
 
 
 class ProgressBar(keras.callbacks.Callback):
@@ -17,14 +23,23 @@ class ProgressBar(keras.callbacks.Callback):
     Args:
         epochs: Epochs in all.
         steps_per_epoch: Steps in an epoch.
+        watch: The recorder whose layers are shown below the bar, or None. It must come before this
+            callback in the list.
         console: Where to show it; None takes standard error.
     """
 
-    def __init__(self, *, epochs: int, steps_per_epoch: int, console: Console | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        epochs: int,
+        steps_per_epoch: int,
+        watch: GradientRecorder | None = None,
+        console: Console | None = None,
+    ) -> None:
         super().__init__()
-        self._epochs, self._steps = epochs, steps_per_epoch
+        self._epochs, self._steps, self._watch = epochs, steps_per_epoch, watch
         self._console = console or Console(stderr=True)
-        self._progress = Progress(
+        self._progress = _ProgressAbove(
             TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
             BarColumn(),
             MofNCompleteColumn(),
@@ -37,6 +52,7 @@ class ProgressBar(keras.callbacks.Callback):
         )
         self._task = self._progress.add_task("", total=epochs * steps_per_epoch, epoch=1, epochs=epochs, metrics="")
         self._epoch = 0
+        self._looked = 0.0
 
     def __enter__(self) -> ProgressBar:
         self._progress.start()
@@ -51,6 +67,8 @@ class ProgressBar(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         self._progress.update(self._task, completed=self._epoch * self._steps + batch)
+        if batch and time.monotonic() - self._looked > REFRESH:
+            self._look()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         logs = in_order(logs or {})
@@ -59,8 +77,25 @@ class ProgressBar(keras.callbacks.Callback):
             completed=(epoch + 1) * self._steps,
             metrics="  ".join(f"{name} {logs[name]:.4f}" for name in ("loss", "val_accuracy") if name in logs),
         )
-        if not self._console.is_terminal:
-            numbers = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
-            self._console.print(
-                f"epoch {epoch + 1:>{len(str(self._epochs))}}/{self._epochs}  {numbers}", soft_wrap=True
-            )
+        if self._console.is_terminal:
+            self._look()
+            return
+        numbers = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
+        self._console.print(f"epoch {epoch + 1:>{len(str(self._epochs))}}/{self._epochs}  {numbers}", soft_wrap=True)
+        if self._watch and len(frame := self._watch.frame()):
+            self._console.print(f"  {layer_line(frame)}", soft_wrap=True)
+
+    def _look(self) -> None:
+        self._looked = time.monotonic()
+        if self._watch and self._console.is_terminal and len(frame := self._watch.frame()):
+            self._progress.below = layer_table(frame, ascii_only=self._console.options.ascii_only)
+
+
+class _ProgressAbove(Progress):
+    """A progress bar with something below it."""
+
+    below: RenderableType = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        yield self.below

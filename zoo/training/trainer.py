@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from zoo.constraints import check
 from zoo.errors import RunFailed
 from zoo.recipes import Recipe
 from zoo.registry import create
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from zoo.telemetry import GradientRecorder
 
 Status = Literal["finished", "interrupted", "failed"]
+Extra = Literal["activations", "histograms", "tensorboard"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +64,8 @@ def train(
     seed: int = 0,
     run_dir: str | Path | None = None,
     options: Mapping[str, Any] | None = None,
+    record: Sequence[Extra] = (),
+    watch: bool = False,
     progress: bool = True,
 ) -> Run:
     """Trains a model of the zoo and records the size of its gradients.
@@ -83,6 +87,10 @@ def train(
         seed: Decides the initial weights, the order of the examples and every other draw.
         run_dir: The run folder, which must not exist; None makes `runs/NAME-DATASET-DATE-TIME`.
         options: Options of the model's builder; they come on top of the recipe's.
+        record: What to record besides the size of the gradients: `"activations"` and `"histograms"`, as
+            `GradientRecorder` has them, each in a table of its own; `"tensorboard"` for event files
+            of all records, in the folder's `tensorboard`.
+        watch: Whether to show the size of the gradient in every layer below the progress.
         progress: Whether to show how far it is, on standard error.
 
     Returns:
@@ -113,12 +121,15 @@ def train(
         seed=seed,
         options=options or {},
     )
+    record = [check("record", each, Extra) for each in record]
     folder = RunFolder(run_dir, name=f"{name}-{configuration.dataset.name}")
     folder.write_json("config.json", {**configuration.to_dict(), "versions": versions()})
-    return _run(configuration, folder, progress)
+    return _run(configuration, folder, record, watch=watch, progress=progress)
 
 
-def _run(configuration: Configuration, folder: RunFolder, progress: bool) -> Run:
+def _run(
+    configuration: Configuration, folder: RunFolder, record: Sequence[Extra], *, watch: bool, progress: bool
+) -> Run:
     import_tensorflow()
     import keras
 
@@ -126,21 +137,29 @@ def _run(configuration: Configuration, folder: RunFolder, progress: bool) -> Run
     from zoo.telemetry import GradientRecorder
     from zoo.training.compiling import compile_model
     from zoo.training.progress import ProgressBar
-    from zoo.training.watching import Tables
+    from zoo.training.tables import Tables
 
     data, recipe = configuration.dataset, configuration.recipe
     keras.utils.set_random_seed(configuration.seed)
     model = create(configuration.model, **configuration.options)
     prepare = compile_model(model, configuration)
     x, y = prepare(data.train.x, data.train.y)
-    recorder = GradientRecorder()
+    recorder = GradientRecorder(
+        activations="activations" in record,
+        histograms="histograms" in record,
+        log_dir=folder.path / "tensorboard" if "tensorboard" in record else None,
+    )
     tables = Tables(folder, recorder)
     callbacks: list[keras.callbacks.Callback] = [recorder, tables]
     status: Status = "finished"
     start = time.perf_counter()
     with contextlib.ExitStack() as stack:
-        if progress:
-            bar = ProgressBar(epochs=recipe.epochs, steps_per_epoch=configuration.steps_per_epoch)
+        if progress or watch:
+            bar = ProgressBar(
+                epochs=recipe.epochs,
+                steps_per_epoch=configuration.steps_per_epoch,
+                watch=recorder if watch else None,
+            )
             callbacks.append(stack.enter_context(bar))
         try:
             model.fit(

@@ -207,9 +207,10 @@ import keras, numpy as np, tensorflow as tf
 from zoo.telemetry import Alarm, GradientRecorder, GradientWarning
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-x = np.random.default_rng(0).normal(size=(64, 2)).astype("float32")
+# Each replica has the same eight examples, so that the first one's activations are those of the batch.
+x = np.random.default_rng(0).normal(size=(4, 8, 2)).repeat(2, axis=0).reshape(64, 2).astype("float32")
 y = (x[:, 0] > 0).astype("int64")
-frames = []
+frames, activations, counts = [], [], []
 for strategy in (tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])):
     for every in (1, "epoch"):
         with strategy.scope():
@@ -217,9 +218,14 @@ for strategy in (tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["
             hidden = keras.layers.Dense(5, "tanh", kernel_regularizer="l2", name="hidden")
             model = keras.Sequential([keras.Input((2,)), hidden, keras.layers.Dense(2, "softmax", name="output")])
             model.compile(keras.optimizers.Adam(0.1, clipnorm=1000.0), "sparse_categorical_crossentropy")
-        recorder = GradientRecorder(every=every)
+        recorder = GradientRecorder(every=every, activations=True, histograms=True)
         model.fit(x, y, batch_size=16, epochs=2, shuffle=False, verbose=0, callbacks=[recorder])
         frames.append(recorder.frame(full=True))
+        activations.append(recorder.activation_frame().drop(columns=["layer", "saturated", "dead"]).dropna())
+        counts.append(recorder.histogram_frame()["count"].sum())
+assert len(activations[0]) == 16 and counts[0] == counts[2] == 8 * (10 + 5 + 10 + 2)
+for one, two in zip(activations[:2], activations[2:]):
+    np.testing.assert_allclose(two, one, rtol=1e-5, atol=1e-7)
 for one, two in zip(frames[:2], frames[2:]):
     assert one[["epoch", "step", "layer", "variable"]].equals(two[["epoch", "step", "layer", "variable"]])
     numbers = [name for name in one.columns[4:] if "clipped" not in name]

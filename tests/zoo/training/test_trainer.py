@@ -10,7 +10,7 @@ import pytest
 import datasets
 import zoo
 from zoo.errors import InvalidValue, RunFailed, UnknownName
-from zoo.training import watching
+from zoo.training import tables
 
 FILES = {
     "config.json",
@@ -44,6 +44,23 @@ def test_the_tables_on_disk_are_those_of_the_run(tmp_path):
     assert run.metrics["epoch"].tolist() == [1, 2]
     assert run.gradients.columns.tolist() == ["epoch", "step", "layer", "variable", "l2", "mean_abs", "rms"]
     assert len(run.gradients) == 2 * len(run.model.trainable_variables)
+
+
+def test_what_else_is_asked_for_is_recorded_too(tmp_path):
+    run = train(tmp_path / "run", record=["activations", "histograms", "tensorboard"])
+    assert {path.name for path in run.folder.iterdir()} == {*FILES, "activations.csv", "histograms.csv", "tensorboard"}
+    activations = pd.read_csv(run.folder / "activations.csv")
+    assert activations["layer"].unique().tolist() == [*(f"hidden_{n}" for n in range(1, 5)), "output"]
+    assert pd.read_csv(run.folder / "histograms.csv")["count"].sum() > 0
+    assert list((run.folder / "tensorboard").glob("events.out.*"))
+
+
+def test_what_cannot_be_recorded_is_refused_before_anything_is_made(tmp_path):
+    with pytest.raises(
+        InvalidValue, match="record must be one of 'activations', 'histograms', 'tensorboard'; got 'all'"
+    ):
+        train(tmp_path / "run", record=["all"])
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_saved_model_is_the_trained_one(tmp_path):
@@ -93,7 +110,7 @@ def test_the_same_seed_gives_the_same_tables_and_another_one_others(tmp_path):
 def test_the_order_of_the_examples_is_new_in_every_epoch(tmp_path, monkeypatch):
     seen = []
 
-    class Seen(watching.Tables):
+    class Seen(tables.Tables):
         def on_epoch_begin(self, epoch, logs=None):
             seen.append([])
 
@@ -104,7 +121,7 @@ def test_the_order_of_the_examples_is_new_in_every_epoch(tmp_path, monkeypatch):
 
     original = keras.Model.train_step
     monkeypatch.setattr(keras.Model, "train_step", train_step)
-    monkeypatch.setattr(watching, "Tables", Seen)
+    monkeypatch.setattr(tables, "Tables", Seen)
     compile_ = keras.Model.compile
     monkeypatch.setattr(
         keras.Model,
@@ -151,12 +168,12 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path):
 
 
 def test_ctrl_c_ends_the_run_tidily_with_what_it_has(tmp_path, monkeypatch):
-    class Interrupt(watching.Tables):
+    class Interrupt(tables.Tables):
         def on_train_batch_end(self, batch, logs=None):
             if len(self.metrics) == 1:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(watching, "Tables", Interrupt)
+    monkeypatch.setattr(tables, "Tables", Interrupt)
     run = train(tmp_path / "run", epochs=5)
     assert run.status == "interrupted"
     assert {path.name for path in run.folder.iterdir()} == FILES
@@ -167,11 +184,11 @@ def test_ctrl_c_ends_the_run_tidily_with_what_it_has(tmp_path, monkeypatch):
 
 
 def test_ctrl_c_before_the_first_epoch_ended_still_leaves_a_run(tmp_path, monkeypatch):
-    class Interrupt(watching.Tables):
+    class Interrupt(tables.Tables):
         def on_train_batch_begin(self, batch, logs=None):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(watching, "Tables", Interrupt)
+    monkeypatch.setattr(tables, "Tables", Interrupt)
     run = train(tmp_path / "run")
     assert {path.name for path in run.folder.iterdir()} == FILES - {"learning_curve.png", "gradients.png"}
     assert pd.read_csv(run.folder / "metrics.csv").empty

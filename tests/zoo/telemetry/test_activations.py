@@ -1,0 +1,237 @@
+"""Activations and back-propagated errors are those of the textbook's equations, written out in NumPy."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from zoo.telemetry import GradientRecorder
+
+WAYS = [
+    pytest.param({}, id="plain"),
+    pytest.param({"steps_per_execution": 3}, id="steps_per_execution"),
+    pytest.param({"jit_compile": True}, id="jit_compile"),
+    pytest.param({"run_eagerly": True}, id="run_eagerly"),
+]
+X = np.random.default_rng(0).normal(size=(30, 4)).astype("float32") * 2
+Y = (X[:, 0] > 0).astype("int64")
+
+
+def network(activation, *, learning_rate=0.0, **compiled):
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            layers.Dense(6, activation, name="first", bias_initializer="normal"),
+            layers.Dense(5, activation, name="second"),
+            layers.Dense(2, "softmax", name="output"),
+        ]
+    )
+    model.compile(keras.optimizers.SGD(learning_rate), "sparse_categorical_crossentropy", **compiled)
+    return model
+
+
+def record(model, x=X, y=Y, *, every=1, epochs=1, batch_size=10, full=False, **fitted):
+    recorder = GradientRecorder(every=every, activations=True)
+    model.fit(x, y, epochs=epochs, batch_size=batch_size, shuffle=False, verbose=0, callbacks=[recorder], **fitted)
+    return recorder.activation_frame(full=full)
+
+
+FUNCTIONS = {
+    "sigmoid": (lambda z: 1 / (1 + np.exp(-z)), lambda a: a * (1 - a)),
+    "tanh": (np.tanh, lambda a: 1 - a**2),
+    "relu": (lambda z: np.maximum(z, 0), lambda a: (a > 0) * 1.0),
+}
+
+
+def by_hand(model, activation, x, y):
+    """Returns the outputs and the errors of the three layers, by Rumelhart, Hinton and Williams (1986)."""
+    function, slope = FUNCTIONS[activation]
+    w1, b1, w2, b2, w3, b3 = (np.float64(w) for w in model.get_weights())
+    first = function(x @ w1 + b1)
+    second = function(first @ w2 + b2)
+    scores = np.exp(second @ w3 + b3)
+    output = scores / scores.sum(axis=1, keepdims=True)
+    error_3 = output - np.eye(2)[y]
+    error_2 = error_3 @ w3.T * slope(second)
+    error_1 = error_2 @ w2.T * slope(first)
+    return (first, second, output), (error_1, error_2, error_3)
+
+
+@pytest.mark.parametrize("activation", FUNCTIONS)
+@pytest.mark.parametrize("compiled", WAYS)
+def test_every_way_to_run_a_step_gives_the_numbers_by_hand(activation, compiled):
+    model = network(activation, **compiled)
+    frame = record(model).set_index(["step", "layer"])
+    for step in (1, 2, 3):
+        batch = slice(10 * step - 10, 10 * step)
+        for layer, a, error in zip(
+            ("first", "second", "output"), *by_hand(model, activation, X[batch], Y[batch]), strict=True
+        ):
+            row = frame.loc[(step, layer)]
+            norms = np.linalg.norm(error, axis=1)
+            expected = [a.mean(), a.std(), norms.mean(), np.sqrt((error**2).mean())]
+            np.testing.assert_allclose(row[["mean", "std", "delta_l2", "delta_rms"]], expected, rtol=1e-5)
+            hidden = layer != "output"
+            low, high = {"sigmoid": (0.05, 0.95), "tanh": (-0.9, 0.9)}.get(activation, (np.nan, np.nan))
+            saturated = ((a < low) | (a > high)).mean() if hidden and activation != "relu" else np.nan
+            dead = (a == 0).all(axis=0).mean() if hidden and activation == "relu" else np.nan
+            np.testing.assert_allclose(row[["saturated", "dead"]].astype(float), [saturated, dead], rtol=1e-6)
+
+
+def test_an_epoch_has_the_mean_the_smallest_and_the_largest_over_its_updates():
+    model = network("tanh")
+    steps, epoch = record(model), record(model, every="epoch", full=True)
+    for name in ("std", "saturated", "delta_rms"):
+        table = steps.pivot_table(index="layer", columns="step", values=name, sort=False, dropna=False)
+        np.testing.assert_allclose(epoch[name], table.mean(axis=1, skipna=False), rtol=1e-6)
+        np.testing.assert_allclose(epoch[f"{name}_min"], table.min(axis=1), rtol=1e-6)
+        np.testing.assert_allclose(epoch[f"{name}_max"], table.max(axis=1), rtol=1e-6)
+
+
+def test_a_unit_that_fires_once_in_an_epoch_is_not_dead():
+    x = np.ones((30, 4), "float32")
+    x[-1] = -1  # one example of thirty wakes the third unit
+    model = network("relu")
+    kernel = np.zeros((4, 6), "float32")
+    kernel[:, 1], kernel[:, 2] = 1, -1
+    model.get_layer("first").set_weights([kernel, np.zeros(6, "float32")])
+    assert record(model, x).query("layer == 'first'")["dead"].round(6).tolist() == pytest.approx([5 / 6, 5 / 6, 4 / 6])
+    assert record(model, x, every="epoch").query("layer == 'first'")["dead"].tolist() == pytest.approx([4 / 6])
+
+
+def test_the_channels_of_a_convolution_are_its_units():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [keras.Input((6, 6, 1)), layers.Conv2D(3, 3, activation="relu", name="maps"), layers.Flatten(), layers.Dense(2)]
+    )
+    model.get_layer("maps").set_weights([np.ones((3, 3, 1, 3), "float32"), np.array([0, -100, -100], "float32")])
+    model.compile(keras.optimizers.SGD(0.0), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    images = np.random.default_rng(0).uniform(size=(20, 6, 6, 1)).astype("float32")
+    frame = record(model, images, np.arange(20) % 2)
+    assert frame.query("layer == 'maps'")["dead"].tolist() == pytest.approx([2 / 3, 2 / 3])
+
+
+def test_activations_that_are_layers_are_watched_as_well():
+    keras.utils.set_random_seed(0)
+    dense = [
+        layers.Dense(6, name="dense"),
+        layers.ReLU(name="relu"),
+        layers.Dense(5),
+        layers.Activation("tanh", name="t"),
+    ]
+    model = keras.Sequential([keras.Input((4,)), *dense, layers.Dense(2, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    frame = record(model).query("step == 1").set_index("layer")
+    assert frame["delta_l2"]["relu"] == pytest.approx(frame["delta_l2"]["dense"])
+    assert frame["dead"].notna().to_dict()["relu"]
+    assert frame["saturated"].notna().to_dict()["t"]
+
+
+def test_a_layer_used_twice_has_the_mean_of_its_uses():
+    keras.utils.set_random_seed(0)
+    shared = layers.Dense(4, "tanh", name="shared")
+    inputs = keras.Input((4,))
+    once = shared(inputs)
+    model = keras.Model(inputs, layers.Dense(2, "softmax")(shared(once)))
+    model.compile(keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy")
+    frame = record(model).query("layer == 'shared'")
+    first = shared(X[:10])
+    assert frame["mean"].iloc[0] == pytest.approx((first.numpy().mean() + shared(first).numpy().mean()) / 2, rel=1e-5)
+
+
+def test_the_error_at_a_frozen_layer_is_the_same():
+    model = network("tanh")
+    model.get_layer("first").trainable = False
+    np.testing.assert_allclose(record(model)["delta_rms"], record(network("tanh"))["delta_rms"], rtol=1e-5)
+
+
+def test_an_error_that_is_not_propagated_is_absent():
+    class Cut(layers.Layer):
+        def call(self, x):
+            return keras.ops.stop_gradient(x)
+
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(3, "tanh", name="below"), Cut(), layers.Dense(2, "softmax", name="above")]
+    )
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.warns(UserWarning, match="Gradients do not exist"):
+        frame = record(model).set_index("layer")
+    assert frame["delta_l2"].isna().to_dict() == {"below": True, "above": False}
+    assert frame["mean"].notna().all()
+
+
+@pytest.mark.parametrize("scaled", ["mixed_float16", "float32"])
+def test_errors_under_a_scaled_loss_are_unscaled(scaled):
+    expected = record(network("tanh"))
+    keras.config.set_dtype_policy(scaled)
+    try:
+        model = network("tanh")
+        model.compile(
+            keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.0), initial_scale=1024.0),
+            "sparse_categorical_crossentropy",
+        )
+        found = record(model)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    tolerance = 1e-2 if "16" in scaled else 1e-5
+    np.testing.assert_allclose(found["delta_rms"], expected["delta_rms"], rtol=tolerance)
+
+
+def test_the_weights_are_those_of_a_training_that_is_not_watched():
+    watched, plain = network("relu", learning_rate=0.1), network("relu", learning_rate=0.1)
+    record(watched, epochs=2, validation_data=(X, Y))
+    plain.fit(X, Y, epochs=2, batch_size=10, shuffle=False, verbose=0)
+    for one, other in zip(watched.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7)
+
+
+def test_the_layers_are_left_as_they_were_found():
+    model = network("relu")
+    before = [layer.activation for layer in model.layers]
+    record(model)
+    assert [layer.activation for layer in model.layers] == before
+    assert all("call" not in vars(layer) for layer in model.layers)
+
+
+def test_errors_shrink_at_the_published_rate_and_weight_gradients_do_not():
+    """Glorot and Bengio (2010): with U(-1/sqrt(n), 1/sqrt(n)) a layer shrinks the error by sqrt(1/3), not dC/dW."""
+    keras.utils.set_random_seed(3)
+    standard = keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
+    x = np.random.default_rng(0).normal(size=(100, 1000)).astype("float32") * 0.3
+    hidden = [layers.Dense(1000, "tanh", kernel_initializer=standard, name=f"hidden_{n}") for n in range(1, 6)]
+    model = keras.Sequential([keras.Input((1000,)), *hidden, layers.Dense(10, "softmax", name="output")])
+    model.compile(keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy")
+    recorder = GradientRecorder(every=1, activations=True)
+    model.fit(x, np.arange(100) % 10, batch_size=100, verbose=0, callbacks=[recorder])
+    errors = recorder.activation_frame()["delta_rms"].to_numpy()[:5]
+    np.testing.assert_allclose(errors[:-1] / errors[1:], 3**-0.5, rtol=0.05)
+    kernels = recorder.frame().query("variable == 'kernel'")["l2"].to_numpy()[:5]
+    assert kernels.max() / kernels.min() < 2
+    assert errors[-1] / errors[0] > 6
+
+
+def test_a_record_of_activations_is_where_the_gradient_s_is():
+    recorder = GradientRecorder(every=2, activations=True)
+    network("tanh").fit(X, Y, epochs=2, batch_size=10, verbose=0, callbacks=[recorder])
+    assert (
+        recorder.activation_frame()["step"].unique().tolist() == recorder.frame()["step"].unique().tolist() == [1, 3, 5]
+    )
+
+
+def test_the_numbers_of_a_model_that_is_not_built_yet():
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.hidden = layers.Dense(3, "relu", name="hidden")
+            self.out = layers.Dense(2, "softmax", name="out")
+
+        def call(self, x):
+            return self.out(self.hidden(x))
+
+    model = Net()
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    frame = record(model)
+    assert set(frame["layer"]) == {"hidden", "out"}
+    assert frame.query("layer == 'hidden'")["dead"].notna().all()
