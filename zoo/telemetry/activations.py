@@ -34,7 +34,7 @@ class ActivationTap:
         optimizer: Its optimiser, which may scale the loss.
         every: Record each so many updates, or None to summarise those between two readings.
         capacity: How many records are kept until they are read, when `every` is a number.
-        is_due: Whether the update under way is to be recorded, as a tensor.
+        is_due: Whether the update under way is to be recorded.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class ActivationTap:
         *,
         every: int | None,
         capacity: int,
-        is_due: Callable[[], tf.Tensor],
+        is_due: Callable[[], tf.Tensor | bool],
     ) -> None:
         found = [(name, layer, _seam_of(layer)) for name, layer in named_layers(model)]
         self._watched = [(layer, seam) for _, layer, seam in found if seam]

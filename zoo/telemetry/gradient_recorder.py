@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -45,8 +45,8 @@ class GradientRecorder(keras.callbacks.Callback):
     Args:
         every: `"epoch"` for one record an epoch: the mean, the smallest and the largest over its
             updates; or a number N for a record of the updates 1, 1 + N, 1 + 2N ...
-        samples: How many updates of an epoch are measured at most, spread evenly over it; None
-            measures all of them. Only for `every="epoch"`.
+        samples: How many updates of an epoch are measured at most, spread evenly over it; `"auto"` is one
+            in a hundred, and ten at least; None measures all of them. Only for `every="epoch"`.
         alarms: What to look out for in the records; see `Alarm`.
         activations: Whether to record the layers' activations as well, and the error that is
             back-propagated to them; see `activation_frame`.
@@ -56,7 +56,7 @@ class GradientRecorder(keras.callbacks.Callback):
 
     Raises:
         InvalidValue: `every` is neither `"epoch"` nor a whole number of at least 1, `samples` is
-            neither None nor a whole number of at least 1, or `alarms` holds something else.
+            none of its values, or `alarms` holds something else.
 
     Example:
 
@@ -77,7 +77,7 @@ class GradientRecorder(keras.callbacks.Callback):
         self,
         *,
         every: int | Literal["epoch"] = "epoch",
-        samples: int | None = 100,
+        samples: int | Literal["auto"] | None = "auto",
         alarms: Sequence[Alarm] = (),
         activations: bool = False,
         histograms: bool = False,
@@ -85,7 +85,7 @@ class GradientRecorder(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         self.every = check("every", every, Annotated[int, at_least(1)] | Literal["epoch"])
-        self.samples = check("samples", samples, Annotated[int, at_least(1)] | None)
+        self.samples = check("samples", samples, Annotated[int, at_least(1)] | Literal["auto"] | None)
         self.alarms = tuple(alarms)
         for alarm in self.alarms:
             if not isinstance(alarm, Alarm):
@@ -100,6 +100,7 @@ class GradientRecorder(keras.callbacks.Callback):
         self._epoch = 0
         self._calls = 0
         self._calls_that_fit = 1
+        self._is_begun, self._is_in_fit = False, True
 
     def __deepcopy__(self, memo: dict[int, Any]) -> GradientRecorder:
         """Returns a recorder of the same kind without records, as a tuner wants for each trial."""
@@ -214,12 +215,52 @@ class GradientRecorder(keras.callbacks.Callback):
         update, _, weight = min(breaks, key=lambda each: each[:2])
         return update, weight.layer, weight.variable
 
+    def begin(self, model: keras.Model, *, steps: int, steps_per_call: int = 1) -> None:
+        """Prepares the recorder for a training loop that is not Keras' own.
+
+        The loop traces and runs its steps in blocks of `attached`, and calls the hooks of a callback
+        from `on_train_begin` on.
+
+        Args:
+            model: A compiled model, whose optimisers make the updates.
+            steps: Steps in an epoch.
+            steps_per_call: How many steps may run between two calls of `on_train_batch_begin`.
+        """
+        self._read()
+        self._make_taps(model, steps_per_call)
+        for tap in self._taps:
+            tap.start(self._updates_per_record(steps))
+        self._found = None
+        self._is_begun = True
+
+    @contextmanager
+    def attached(self, *, due: bool | None = None) -> Iterator[None]:
+        """Records the gradients of every step that is traced or run in this block, after `begin`.
+
+        Args:
+            due: None lets each step decide, as it runs, whether it is one to record. A loop that knows
+                (see `interval`) saves that, and traces a step to record, True, and one not to, False.
+        """
+        with ExitStack() as stack:
+            for tap in self._taps:
+                stack.enter_context(tap.attached(due=due))
+            yield
+
+    @property
+    def interval(self) -> tuple[int, int] | None:
+        """How many steps there are from one to record to the next, and before the first; None if steps tell.
+
+        They tell where a step is not an update: with several optimisers, or accumulated gradients.
+        """
+        return self._taps[0].interval if len(self._taps) == 1 else None
+
     def on_train_begin(self, logs: Any = None) -> None:
         self._read()
-        if self._found is None or self._found is not self.model.train_function:
+        self._is_in_fit, self._is_begun = not self._is_begun, False
+        if self._is_in_fit and (self._found is None or self._found is not self.model.train_function):
             self._instrument()
         for tap in self._taps:
-            tap.start(self._updates_per_record())
+            tap.start(self._updates_per_record((self.params or {}).get("steps")))
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch = epoch + 1
@@ -229,11 +270,13 @@ class GradientRecorder(keras.callbacks.Callback):
             most = max((tap.unread for tap in self._taps), default=0)
             self._calls_that_fit = self._capacity * self.every // max(1, -(-most // self._calls))
             self._read()
+        self._calls += 1
+        if not self._is_in_fit:
+            return
         found = self.model.train_function
         call = found if isinstance(found, _Substitute) else self._instrumented
         assert call is not None  # made when training began
         object.__setattr__(self.model, "train_function", _Substitute(self.model, found, call, self._taps))
-        self._calls += 1
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._read()
@@ -242,16 +285,24 @@ class GradientRecorder(keras.callbacks.Callback):
         if self._event_files:
             self._event_files.close()
 
-    def _updates_per_record(self) -> int:
-        steps = (self.params or {}).get("steps")
-        return 1 if self.samples is None or not steps else -(-steps // self.samples)
+    def _updates_per_record(self, steps: int | None) -> int:
+        if self.samples is None or not steps:
+            return 1
+        return -(-steps // (max(10, steps // 100) if self.samples == "auto" else self.samples))
 
     def _instrument(self) -> None:
         # Keras keeps a compiled step. One that was traced without the taps would not fill them, so
         # another is made, and stands in for the model's own for the length of each call.
         model = self.model
+        self._make_taps(model, model.steps_per_execution)
+        self._found = model.train_function
+        model.make_train_function(force=True)
+        self._instrumented = model.train_function
+        object.__setattr__(model, "train_function", self._found)
+
+    def _make_taps(self, model: keras.Model, steps_per_call: int) -> None:
         every = None if self.every == "epoch" else self.every
-        self._capacity = 256 + 8 * model.steps_per_execution // (every or 1)
+        self._capacity = 256 + 8 * steps_per_call // (every or 1)
         self._calls_that_fit = 1
         found = [value for value in vars(model).values() if isinstance(value, keras.Optimizer)]
         optimizers = {id(innermost(optimizer)): optimizer for optimizer in found}.values()
@@ -267,10 +318,6 @@ class GradientRecorder(keras.callbacks.Callback):
                 )
                 for number, optimizer in enumerate(optimizers)
             ]
-        self._found = model.train_function
-        model.make_train_function(force=True)
-        self._instrumented = model.train_function
-        object.__setattr__(model, "train_function", self._found)
 
     def _read(self) -> None:
         self._calls = 0

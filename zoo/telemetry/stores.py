@@ -36,7 +36,8 @@ class EpochStore:
         if not len(updates) or not count.any():
             return updates[:0], np.empty((0, len(count), len(self.columns)))
         mean = np.divide(self._sum.numpy(), count, out=np.full_like(self._sum.numpy(), np.nan), where=count > 0)
-        parts = [mean, *(np.where(count > 0, part.numpy(), np.nan) for part in (self._least, self._most))]
+        # XLA does not count NaN among the smallest and the largest.
+        parts = [mean, *(np.where(np.isnan(mean), np.nan, part.numpy()) for part in (self._least, self._most))]
         return updates[-1:], np.concatenate(parts, axis=1)[None]
 
     def clear(self) -> None:
@@ -112,8 +113,12 @@ def variable(shape: tuple[int, ...], dtype: tf.DType, value: float = 0) -> tf.Va
     )
 
 
-def when(condition: tf.Tensor, action: Callable[[], None]) -> None:
+def when(condition: tf.Tensor | bool, action: Callable[[], None]) -> None:
     """Does something where a condition holds; it costs next to nothing where it does not."""
+    if isinstance(condition, bool):
+        if condition:
+            action()
+        return
     # A branch that is not taken costs time for each of its operations, unless it is one call.
     apart = {"_noinline": True}
     call = action if tf.executing_eagerly() else tf.function(action, autograph=False, experimental_attributes=apart)

@@ -83,6 +83,7 @@ class Tap:
         self._capacity = capacity
         self._counts_entries = histograms
         self._clipped: list[tuple[Any, Any]] = []
+        self._due: bool | None = None
         self._read_until = 0
         self._updates = variable((), tf.int64)
         self._stride = variable((), tf.int64, every or 1)
@@ -121,8 +122,14 @@ class Tap:
         return (*self._gradients.columns, *self._changes.columns)
 
     @contextmanager
-    def attached(self) -> Iterator[None]:
-        """Lets the gradients of every step that is traced or run in this block pass through the tap."""
+    def attached(self, *, due: bool | None = None) -> Iterator[None]:
+        """Lets the gradients of every step that is traced or run in this block pass through the tap.
+
+        Args:
+            due: Whether these steps are to be recorded; None lets each step decide when it runs. Where it
+                is given, there is one step to the block.
+        """
+        self._due = due
         state = vars(self._optimizer)
         clip, reduce = getattr(self._optimizer, CLIP), getattr(self._optimizer, SEAM)
         replaced = {name: state[name] for name in (CLIP, SEAM) if name in state}
@@ -140,11 +147,13 @@ class Tap:
                 if self.activations:
                     stack.enter_context(self.activations.attached())
                 yield
+                if due:
+                    self._measure_change(tf.identity(self._updates))
         finally:
             for name in (CLIP, SEAM):
                 del state[name]
             state.update(replaced)
-            self._clipped = []
+            self._clipped, self._due = [], None
 
     def start(self, updates_per_record: int) -> None:
         """Counts on from the updates that the optimiser has made.
@@ -182,6 +191,14 @@ class Tap:
         )
 
     @property
+    def interval(self) -> tuple[int, int] | None:
+        """Updates from one record to the next, and before the first that comes; None where a step is none."""
+        if self._optimizer.gradient_accumulation_steps:
+            return None
+        stride = int(self._stride.numpy())
+        return stride, -int(self._updates.numpy()) % stride
+
+    @property
     def unread(self) -> int:
         """How many updates passed through the tap since it was last read."""
         return int(self._updates.numpy()) - self._read_until
@@ -197,12 +214,16 @@ class Tap:
         if len(weights) > len(self.weights):
             with tf.init_scope():
                 self._make_room(weights)
-        update = self._updates + 1
-        is_due = self._is_due(update)
 
         def keep() -> None:
             for before, weight in zip(self._before, self.weights, strict=True):
                 before.assign(tf.identity(weight.value.value))
+
+        if self._due is not None:
+            when(self._due, keep)
+            return
+        update = self._updates + 1
+        is_due = self._is_due(update)
 
         def measure_and_keep() -> None:
             when(self._pending > 0, lambda: self._measure_change(tf.identity(self._pending)))
@@ -224,20 +245,28 @@ class Tap:
         update = tf.identity(self._updates)
         is_due = self._is_due(update)
         if self._every is None:
-            is_due |= ~tf.math.is_finite(self._canary(present))
+            whole = self._look_for_breaks(update, present)
+            is_due = is_due | ~whole if self._due is None else is_due
         when(is_due, lambda: self._record(update, present))
         if activations := self.activations:
             when(self._is_due(update), lambda: activations.record(update))
         return grads_and_vars
 
-    def _is_due(self, update: tf.Tensor) -> tf.Tensor:
-        return (update - 1) % self._stride == 0
+    def _is_due(self, update: tf.Tensor) -> tf.Tensor | bool:
+        return (update - 1) % self._stride == 0 if self._due is None else self._due
 
-    def _canary(self, present: dict[int, Any]) -> tf.Tensor:
+    def _look_for_breaks(self, update: tf.Tensor, present: dict[int, Any]) -> tf.Tensor:
         # What breaks a gradient breaks nearly always that of the layer's bias too, which costs little to add up.
         last_of_layer = {self.weights[number].layer: number for number in present}
-        sums = [tf.reduce_sum(tf.cast(_values(present[n][0]), tf.float32)) for n in last_of_layer.values()]
-        return tf.add_n(sums)
+        numbers = list(last_of_layer.values())
+        sums = [tf.reduce_sum(tf.cast(_values(present[number][0]), tf.float32)) for number in numbers]
+        whole = tf.math.is_finite(tf.stack(sums))
+        places = tf.constant([[number] for number in numbers])
+        self._note_breaks(update, tf.scatter_nd(places, tf.cast(~whole, tf.int32), [len(self.weights)]) > 0)
+        return tf.reduce_all(whole)
+
+    def _note_breaks(self, update: tf.Tensor, is_broken: tf.Tensor) -> None:
+        self._broken.assign(tf.where(is_broken & (self._broken == 0), update, self._broken))
 
     def _record(self, update: tf.Tensor, present: dict[int, Any]) -> None:
         rows = []
@@ -259,8 +288,7 @@ class Tap:
         self._gradients.add(update, mask, table)
         if self._counts:
             self._counts.add(update, mask, in_place([histograms.count(gradient) for gradient, *_ in present.values()]))
-        first = ~tf.math.is_finite(table[:, 0]) & (self._broken == 0)
-        self._broken.assign_add(tf.where(first, update, 0))
+        self._note_breaks(update, ~tf.math.is_finite(table[:, 0]))
 
     def _measure_change(self, update: tf.Tensor) -> None:
         ratios = [

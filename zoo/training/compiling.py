@@ -6,11 +6,8 @@ from collections.abc import Callable
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from zoo.training.configuration import Configuration
-
-LONGEST_CALL = 100  # steps that Keras runs before it comes back to Python
 
 
 def compile_model(model: keras.Model, configuration: Configuration) -> Callable[[np.ndarray, np.ndarray], tuple]:
@@ -36,9 +33,7 @@ def compile_model(model: keras.Model, configuration: Configuration) -> Callable[
         loss="binary_crossentropy" if summed else "sparse_categorical_crossentropy",
         loss_weights=[float(classes)] if summed else None,
         metrics=[metric(name="accuracy")],
-        steps_per_execution=min(configuration.steps_per_epoch, LONGEST_CALL),
-        # Without a GPU, XLA gains nothing on single steps of nets this small and compiles for seconds.
-        jit_compile="auto" if tf.config.list_physical_devices("GPU") else False,
+        jit_compile=False,  # `fit` decides for itself, and `evaluate` runs each step once
     )
 
     def prepare(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -28,6 +28,8 @@ class ProgressBar(keras.callbacks.Callback):
         console: Where to show it; None takes standard error.
     """
 
+    content_with_calls = True
+
     def __init__(
         self,
         *,

@@ -133,9 +133,9 @@ def _run(
     import_tensorflow()
     import keras
 
-    from datasets.dataset import batches
     from zoo.telemetry import GradientRecorder
     from zoo.training.compiling import compile_model
+    from zoo.training.loop import fit
     from zoo.training.progress import ProgressBar
     from zoo.training.tables import Tables
 
@@ -162,14 +162,17 @@ def _run(
             )
             callbacks.append(stack.enter_context(bar))
         try:
-            model.fit(
-                batches(x, y, recipe.batch_size, shuffle=True, seed=configuration.seed),
-                shuffle=False,  # the pipeline does, anew in every epoch
+            fit(
+                model,
+                x,
+                y,
+                batch_size=recipe.batch_size,
                 epochs=recipe.epochs,
+                seed=configuration.seed,
                 validation_data=prepare(data.validation.x, data.validation.y) if data.validation else None,
                 validation_batch_size=1000,
-                verbose=0,
                 callbacks=callbacks,
+                verbose=0,
             )
         except KeyboardInterrupt:
             status = "interrupted"

@@ -1,0 +1,136 @@
+"""Whether XLA makes the steps of a model faster on this machine: measured once, then remembered."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from zoo.files import replacing
+from zoo.training.steps import Steps
+
+WORTHWHILE = 3.0  # seconds of training, below which compiling costs more than it can save
+MEASURED = 0.1  # seconds, of each
+
+
+def choose(
+    make: Callable[[bool], Steps],
+    rows: np.ndarray,
+    *,
+    model: keras.Model,
+    steps: int,
+    jit_compile: bool | Literal["auto"],
+    interval: tuple[int, int] | None = None,
+) -> Steps:
+    """Returns the steps compiled by XLA or those that are not, whichever are faster.
+
+    Both are measured on the model itself, whose variables are then put back, unless that was done
+    before on this machine; or if the whole training takes less time than to compile it.
+
+    Args:
+        make: Makes the steps, compiled by XLA or not.
+        rows: Mini-batches, as the steps take them.
+        model: The model.
+        steps: How many steps the training has.
+        jit_compile: True or False where it is decided already.
+        interval: As the steps take it; None where gradients are not recorded.
+    """
+    if jit_compile != "auto":
+        return make(jit_compile)
+    known = _Memory(model, rows.shape[1:], interval)
+    plain: Steps | None = None
+    if "plain" not in known.seconds:
+        plain = make(False)
+        known.remember("plain", _seconds_a_step(plain, rows, interval or (1, 0)))
+    if known.seconds["plain"] * steps < WORTHWHILE:
+        return plain or make(False)
+    compiled: Steps | None = None
+    if "xla" not in known.seconds:
+        compiled = make(True)
+        try:
+            known.remember("xla", _seconds_a_step(compiled, rows, interval or (1, 0)))
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.InternalError):
+            known.remember("xla", float("inf"))  # XLA does not know an operation of this model
+    if known.seconds["xla"] < known.seconds["plain"]:
+        return compiled or make(True)
+    return plain or make(False)
+
+
+def _seconds_a_step(run: Steps, rows: np.ndarray, interval: tuple[int, int]) -> float:
+    variables = run.variables(rows)
+    before = [tf.identity(variable) for variable in variables]
+
+    def timed(count: int) -> float:
+        start = time.perf_counter()
+        for value in keras.tree.flatten(run(rows, count, interval=interval)):
+            np.asarray(value)
+        return time.perf_counter() - start
+
+    try:
+        timed(1)  # compiles
+        count = 1
+        while timed(count) < MEASURED and count < len(rows):
+            count = min(len(rows), 4 * count)
+        # A call costs time for itself as well, to gather its examples above all.
+        return (min(timed(count) for _ in range(3)) - min(timed(0) for _ in range(3))) / count
+    finally:
+        for variable, value in zip(variables, before, strict=True):
+            variable.assign(value)
+
+
+class _Memory:
+    """Seconds a step, by model and machine, in a file of Keras' own folder."""
+
+    def __init__(self, model: keras.Model, shape: tuple[int, ...], interval: tuple[int, int] | None) -> None:
+        home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
+        self._path = home / "classic_zoo" / "seconds_a_step.json"
+        self._key = _fingerprint(model, shape, interval)
+        self.seconds: dict[str, float] = self._read().get(self._key, {})
+
+    def remember(self, kind: str, seconds: float) -> None:
+        self.seconds[kind] = seconds
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(self._path) as temporary:
+                temporary.write_text(json.dumps({**self._read(), self._key: self.seconds}))
+        except OSError:
+            pass  # it is measured again next time
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            content = json.loads(self._path.read_text())
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+
+def _fingerprint(model: keras.Model, shape: tuple[int, ...], interval: tuple[int, int] | None) -> str:
+    devices = [
+        tf.config.experimental.get_device_details(device).get("device_name", device.device_type)
+        for device in tf.config.list_physical_devices()
+    ]
+    layers = [(type(layer).__name__, [tuple(weight.shape) for weight in layer.weights]) for layer in model.layers]
+    seen = [
+        type(model).__qualname__,
+        layers,
+        [type(value).__name__ for value in vars(model).values() if isinstance(value, keras.Optimizer)],
+        str(model.loss),
+        [metric.name for metric in model.metrics],
+        str(model.dtype_policy.name),
+        shape,
+        interval,
+        (platform.machine(), platform.processor(), os.cpu_count(), devices),
+        [metadata.version(package) for package in ("tensorflow", "keras")],
+        model.distribute_strategy.num_replicas_in_sync,
+    ]
+    return hashlib.sha256(json.dumps(seen, default=str).encode()).hexdigest()[:16]
