@@ -16,7 +16,7 @@ from zoo.errors import InvalidValue
 from zoo.telemetry import GradientProbe, GradientRecorder
 from zoo.training.acceleration import choose
 from zoo.training.orders import OrderedBatches, order
-from zoo.training.steps import Steps, make_variables, steps_per_call
+from zoo.training.steps import Steps, draw_apart, make_variables, steps_per_call
 
 _BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
 _CONTENT_WITH_CALLS = (keras.callbacks.ProgbarLogger, keras.callbacks.TerminateOnNaN, GradientRecorder, GradientProbe)
@@ -108,6 +108,7 @@ def fit(
         data, validation_data = _rows(data, slice(held_out)), _rows(data, slice(held_out, None))
     try:
         make_variables(model, data)
+        draw_apart(model)
         training = Training(model, data, batch_size, callbacks, jit_compile=jit_compile, epochs=epochs - initial_epoch)
     except _CANNOT_BE_COMPILED as error:
         return _slowly(model, locals(), f"its step cannot be compiled ({str(error).strip().splitlines()[0]})")
@@ -171,27 +172,37 @@ class Training:
             each.every for each in callbacks if isinstance(each, GradientProbe) and isinstance(each.every, int)
         ]
         kinds = self._kinds_of_step()
-        self._run = choose(
-            lambda jit: Steps(model, kinds[0], data, jit_compile=jit, recorded=kinds[1] if len(kinds) == 2 else None),
-            np.resize(np.arange(_examples(data)), (self._longest, batch_size)),
-            model=model,
-            steps=self.steps * epochs,
-            jit_compile=jit_compile,
-            interval=self._interval() if self._recorders else None,
-        )
+        with self._attached():
+            self._run = choose(
+                lambda jit: Steps(
+                    model, kinds[0], data, jit_compile=jit, recorded=kinds[1] if len(kinds) == 2 else None
+                ),
+                np.resize(np.arange(_examples(data)), (self._longest, batch_size)),
+                model=model,
+                steps=self.steps * epochs,
+                jit_compile=jit_compile,
+                interval=self._interval() if self._recorders else None,
+            )
 
     def _kinds_of_step(self) -> list[Callable[..., Any]]:
-        def step(due: bool | None) -> Callable[..., Any]:
+        def step(due: bool) -> Callable[..., Any]:
             def attached(data: Any) -> Any:
-                with contextlib.ExitStack() as stack:
-                    for recorder in self._recorders:
-                        stack.enter_context(recorder.attached(due=due))
+                with self._recorders[0].attached(due=due):
                     return self._model.train_step(data)
 
             return attached
 
-        self._tells = len(self._recorders) == 1 and self._recorders[0].interval is not None
-        return [step(False), step(True)] if self._tells else [step(None)]
+        # TensorFlow 2.21 does not find the values that a conditional step on several replicas is given.
+        alone = self._model.distribute_strategy.num_replicas_in_sync == 1
+        self._tells = alone and len(self._recorders) == 1 and self._recorders[0].interval is not None
+        return [step(False), step(True)] if self._tells else [self._model.train_step]
+
+    @contextlib.contextmanager
+    def _attached(self) -> Iterator[None]:
+        with contextlib.ExitStack() as stack:
+            for recorder in [] if self._tells else self._recorders:
+                stack.enter_context(recorder.attached())
+            yield
 
     def epoch(self, rows: np.ndarray, events: keras.callbacks.CallbackList, *, start: int = 0) -> dict[str, float]:
         """Runs the steps of an epoch from `start` on and returns the metrics.
@@ -204,7 +215,8 @@ class Training:
         logs: Any = {}
         for begin, end in self._calls(start):
             events.on_train_batch_begin(begin)
-            logs = self._run(self._laid_out(rows, begin, end), end - begin, interval=self._interval())
+            with self._attached():
+                logs = self._run(self._laid_out(rows, begin, end), end - begin, interval=self._interval())
             logs = _metrics(self._model, logs)
             events.on_train_batch_end(end - 1, logs)
             if self._model.stop_training:
@@ -241,8 +253,11 @@ def evaluation(model: keras.Model, data: tuple[Any, ...], batch_size: int) -> Ca
         batch_size: Examples in a mini-batch; more of them are faster and change nothing.
     """
     examples = _examples(data)
+    replicas = model.distribute_strategy.num_replicas_in_sync
     whole = examples // batch_size
-    run = Steps(model, model.test_step, data, jit_compile=False)
+    if 0 < examples - whole * batch_size < replicas and whole:
+        whole -= 1  # so that each replica has an example of the last mini-batch
+    run = Steps(model, model.test_step, data, jit_compile=False, updates=False)
     rows = np.arange(examples)
 
     def evaluate() -> dict[str, float]:

@@ -25,6 +25,7 @@ class Steps:
         data: `(x,)`, `(x, y)` or `(x, y, sample_weight)`; each an array or a structure of arrays with
             the same number of examples.
         jit_compile: Whether XLA compiles the calls.
+        updates: Whether the step updates the weights: then a replica's gradient counts by its share.
         recorded: The step that is run in its place at intervals, with its gradients recorded; or None.
     """
 
@@ -35,12 +36,13 @@ class Steps:
         data: tuple[Any, ...],
         *,
         jit_compile: bool,
+        updates: bool = True,
         recorded: Callable[..., Any] | None = None,
     ) -> None:
         self._strategy = model.distribute_strategy
         self._data = keras.tree.map_structure(tf.convert_to_tensor, data)
         self._steps = [step] if recorded is None else [step, recorded]
-        self._jit_compile = jit_compile
+        self._jit_compile, self._updates = jit_compile, updates
         self._is_random = any("seed_generator" in variable.path for variable in model.variables)
         replicas = self._strategy.num_replicas_in_sync
         chunk = self._on_one_device if replicas == 1 else self._on_all_replicas
@@ -83,8 +85,10 @@ class Steps:
         def on_all(step: Callable[..., Any]) -> Callable[[tf.Tensor], Any]:
             def on_replica(data: Any, rows: tf.Tensor) -> Any:
                 context = tf.distribute.get_replica_context()
-                share, weight = _share(rows, context.replica_id_in_sync_group, context.num_replicas_in_sync)
-                return step(_weighted(keras.tree.map_structure(lambda each: tf.gather(each, share), data), weight))
+                number = int(tf.get_static_value(context.replica_id_in_sync_group))
+                share, weight = _share(rows, number, context.num_replicas_in_sync)
+                batch = keras.tree.map_structure(lambda each: tf.gather(each, share), data)
+                return step(_weighted(batch, weight) if self._updates else batch)
 
             compiled = tf.function(on_replica, autograph=False, jit_compile=self._jit_compile)
 
@@ -112,6 +116,25 @@ def make_variables(model: keras.Model, data: tuple[Any, ...]) -> None:
         for optimizer in vars(model).values():
             if isinstance(optimizer, keras.Optimizer) and not optimizer.built:
                 optimizer.build(model.trainable_variables)
+
+
+def draw_apart(model: keras.Model) -> None:
+    """Lets each replica draw random numbers of its own, in dropout and elsewhere: they all start alike.
+
+    Args:
+        model: A model under a distribution strategy; on one device nothing changes.
+    """
+    strategy = model.distribute_strategy
+    resolver = getattr(strategy, "cluster_resolver", None)
+    for variable in model.variables:
+        if "seed_generator" in variable.path:
+            copies = strategy.experimental_local_results(variable.value)
+            first = (getattr(resolver, "task_id", None) or 0) * len(copies)
+            state = copies[0].numpy()
+            for replica, copy in enumerate(copies, start=first):
+                apart = state.copy()
+                apart.flat[0] = (int(state.flat[0]) + 7919 * replica) % 2**31
+                copy.assign(apart)
 
 
 def steps_per_call(data: tuple[Any, ...], batch_size: int, steps: int) -> int:
