@@ -97,6 +97,11 @@ def train(
         list[str] | None,
         typer.Option(metavar="EXTRA", help="Record also activations, histograms, or all for tensorboard; repeatable."),
     ] = None,
+    strategy: Annotated[
+        str, typer.Option(help="On what to train: auto, none, mirrored (GPUs) or multiworker (TF_CONFIG).")
+    ] = "auto",
+    workers: Annotated[int, typer.Option(min=1, help="Train in so many processes on this machine.")] = 1,
+    mixed_precision: Annotated[bool, typer.Option("--mixed-precision", help="Compute in half precision.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Show the layers' gradients while it trains.")] = False,
     run_dir: Annotated[
         Path | None,
@@ -104,6 +109,10 @@ def train(
     ] = None,
 ) -> None:
     """Train a model and record the size of the gradient in every layer."""
+    if workers > 1:
+        from zoo.training.workers import launch
+
+        raise typer.Exit(launch(_without(sys.argv[1:], "--workers"), workers))
     run = zoo.train(
         name,
         dataset,
@@ -114,10 +123,16 @@ def train(
         seed=seed,
         run_dir=run_dir,
         options=_options(name, set_ or []),
+        strategy=strategy,
+        mixed_precision=mixed_precision,
         record=record or [],  # type: ignore[arg-type]  # checked there
         watch=watch,
     )
+    if not run.folder.exists():
+        return  # another worker writes, and tells
     done = f"{len(run.metrics)} epochs, {run.seconds:.1f} s"
+    if "replicas" in run.division:
+        done += f", mini-batches of {run.division}"
     test = "".join(f", test {name} {run.test[name]:.4f}" for name in ("accuracy", "loss") if name in run.test)
     out.print(f"{run.status}: {done}{test}")
     if len(run.gradients):
@@ -183,6 +198,18 @@ def _options(name: str, settings: list[str]) -> dict[str, object]:
     return options
 
 
+def _without(arguments: list[str], option: str) -> list[str]:
+    """Returns the arguments without an option and its value.
+
+    >>> _without(["train", "deep_mlp", "--workers", "2", "--seed=1"], "--workers")
+    ['train', 'deep_mlp', '--seed=1']
+    """
+    kept = [each for each in arguments if not each.startswith(f"{option}=")]
+    if option in kept:
+        del kept[kept.index(option) : kept.index(option) + 2]
+    return kept
+
+
 def _print_gradients(run: zoo.Run) -> None:
     from zoo.telemetry import one_a_layer
 
@@ -205,3 +232,7 @@ def _table(*columns: str) -> Table:
     for number, column in enumerate(columns):
         table.add_column(column, overflow="fold", no_wrap=number == 0)
     return table
+
+
+if __name__ == "__main__":
+    main()

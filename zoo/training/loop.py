@@ -171,12 +171,10 @@ class Training:
         self._stops = [
             each.every for each in callbacks if isinstance(each, GradientProbe) and isinstance(each.every, int)
         ]
-        kinds = self._kinds_of_step()
+        step, recorded = self._kinds_of_step()
         with self._attached():
             self._run = choose(
-                lambda jit: Steps(
-                    model, kinds[0], data, jit_compile=jit, recorded=kinds[1] if len(kinds) == 2 else None
-                ),
+                lambda jit: Steps(model, step, data, jit_compile=jit, recorded=recorded),
                 np.resize(np.arange(_examples(data)), (self._longest, batch_size)),
                 model=model,
                 steps=self.steps * epochs,
@@ -184,7 +182,7 @@ class Training:
                 interval=self._interval() if self._recorders else None,
             )
 
-    def _kinds_of_step(self) -> list[Callable[..., Any]]:
+    def _kinds_of_step(self) -> tuple[Callable[..., Any], Callable[..., Any] | None]:
         def step(due: bool) -> Callable[..., Any]:
             def attached(data: Any) -> Any:
                 with self._recorders[0].attached(due=due):
@@ -195,7 +193,7 @@ class Training:
         # TensorFlow 2.21 does not find the values that a conditional step on several replicas is given.
         alone = self._model.distribute_strategy.num_replicas_in_sync == 1
         self._tells = alone and len(self._recorders) == 1 and self._recorders[0].interval is not None
-        return [step(False), step(True)] if self._tells else [self._model.train_step]
+        return (step(False), step(True)) if self._tells else (self._model.train_step, None)
 
     @contextlib.contextmanager
     def _attached(self) -> Iterator[None]:
@@ -242,6 +240,20 @@ class Training:
             return taken[None]
         # All calls have the same shape, so that they are compiled once: what is too much is not run.
         return np.resize(taken, (self._longest, self._batch_size))
+
+
+def evaluate(model: keras.Model, x: Any, y: Any = None, *, batch_size: int = 1000) -> dict[str, float]:
+    """Evaluates a compiled model on arrays, as `model.evaluate` does; also on several workers.
+
+    Args:
+        model: A compiled model.
+        x: Inputs.
+        y: Targets.
+        batch_size: Examples in a mini-batch.
+    """
+    data = _arrays(x, y)
+    make_variables(model, data)
+    return evaluation(model, data, batch_size)()
 
 
 def evaluation(model: keras.Model, data: tuple[Any, ...], batch_size: int) -> Callable[[], dict[str, float]]:

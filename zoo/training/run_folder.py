@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import time
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,17 +27,19 @@ class RunFolder:
     Args:
         path: A folder that there is not yet; None makes `runs/NAME-DATE-TIME`.
         name: What the run is called in that case.
+        writes: Whether it is this process that writes; another worker of the same training does not.
 
     Raises:
         InvalidValue: The folder exists already.
         RunFailed: It cannot be made.
     """
 
-    def __init__(self, path: str | Path | None, *, name: str) -> None:
+    def __init__(self, path: str | Path | None, *, name: str, writes: bool = True) -> None:
+        self._writes = writes
         stem = Path("runs", f"{name}-{time.strftime('%Y%m%d-%H%M%S')}")
         number = 1
         self.path = stem if path is None else Path(path)
-        while True:
+        while writes:
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             except FileExistsError as error:
@@ -59,23 +62,24 @@ class RunFolder:
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Writes `content` as JSON."""
-        with replacing(self.path / name) as temporary:
-            temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        self._write(name, lambda path: path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8"))
 
     def write_table(self, name: str, table: pd.DataFrame) -> None:
         """Writes a table as CSV."""
-        with replacing(self.path / name) as temporary:
-            table.to_csv(temporary, index=False)
+        self._write(name, lambda path: table.to_csv(path, index=False))
 
     def write_figure(self, name: str, figure: Figure) -> None:
         """Writes a figure as PNG."""
-        with replacing(self.path / name) as temporary:
-            figure.savefig(temporary, dpi=150)
+        self._write(name, lambda path: figure.savefig(path, dpi=150))
 
     def write_model(self, name: str, model: keras.Model) -> None:
         """Writes a model as a `.keras` file."""
-        with replacing(self.path / name) as temporary:
-            model.save(temporary)
+        self._write(name, model.save)
+
+    def _write(self, name: str, write: Callable[[Path], Any]) -> None:
+        if self._writes:
+            with replacing(self.path / name) as temporary:
+                write(temporary)
 
 
 def versions() -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,6 +17,7 @@ from zoo.registry import create
 from zoo.tensorflow_import import import_tensorflow
 from zoo.training.configuration import Configuration, resolve
 from zoo.training.run_folder import RunFolder, versions
+from zoo.training.strategies import division, is_chief, naming_lost_workers, resolve_strategy
 
 if TYPE_CHECKING:
     import keras
@@ -41,6 +42,7 @@ class Run:
         gradients: The records of `GradientRecorder.frame()`, one an epoch.
         test: Loss and accuracy on the test set; empty for a run that failed, or was interrupted there.
         seconds: How long the training took, without the test.
+        division: How each mini-batch was divided among devices.
     """
 
     status: Status
@@ -50,6 +52,7 @@ class Run:
     gradients: pd.DataFrame
     test: Mapping[str, float]
     seconds: float
+    division: str
 
 
 def train(
@@ -64,6 +67,8 @@ def train(
     seed: int = 0,
     run_dir: str | Path | None = None,
     options: Mapping[str, Any] | None = None,
+    strategy: Any = "auto",
+    mixed_precision: bool = False,
     record: Sequence[Extra] = (),
     watch: bool = False,
     progress: bool = True,
@@ -87,6 +92,10 @@ def train(
         seed: Decides the initial weights, the order of the examples and every other draw.
         run_dir: The run folder, which must not exist; None makes `runs/NAME-DATASET-DATE-TIME`.
         options: Options of the model's builder; they come on top of the recipe's.
+        strategy: On what to train: `"none"`, one device; `"mirrored"`, all GPUs of this machine;
+            `"multiworker"`, all machines that `TF_CONFIG` names; `"auto"`, which of these there is; or
+            a `tf.distribute.Strategy`. The mini-batch is the same, divided among them.
+        mixed_precision: Whether to compute in half precision where that is safe, with weights in single.
         record: What to record besides the size of the gradients: `"activations"` and `"histograms"`, as
             `GradientRecorder` has them, each in a table of its own; `"tensorboard"` for event files
             of all records, in the folder's `tensorboard`.
@@ -122,27 +131,46 @@ def train(
         options=options or {},
     )
     record = [check("record", each, Extra) for each in record]
-    folder = RunFolder(run_dir, name=f"{name}-{configuration.dataset.name}")
+    import_tensorflow()
+    strategy = resolve_strategy(strategy)
+    writes = is_chief() or strategy.num_replicas_in_sync == 1
+    folder = RunFolder(run_dir, name=f"{name}-{configuration.dataset.name}", writes=writes)
     folder.write_json("config.json", {**configuration.to_dict(), "versions": versions()})
-    return _run(configuration, folder, record, watch=watch, progress=progress)
+    with naming_lost_workers(strategy):
+        return _run(
+            configuration,
+            folder,
+            record,
+            strategy=strategy,
+            mixed_precision=mixed_precision,
+            watch=watch and writes,
+            progress=progress and writes,
+        )
 
 
 def _run(
-    configuration: Configuration, folder: RunFolder, record: Sequence[Extra], *, watch: bool, progress: bool
+    configuration: Configuration,
+    folder: RunFolder,
+    record: Sequence[Extra],
+    *,
+    strategy: Any,
+    mixed_precision: bool,
+    watch: bool,
+    progress: bool,
 ) -> Run:
-    import_tensorflow()
     import keras
 
     from zoo.telemetry import GradientRecorder
     from zoo.training.compiling import compile_model
-    from zoo.training.loop import fit
+    from zoo.training.loop import evaluate, fit
     from zoo.training.progress import ProgressBar
     from zoo.training.tables import Tables
 
     data, recipe = configuration.dataset, configuration.recipe
     keras.utils.set_random_seed(configuration.seed)
-    model = create(configuration.model, **configuration.options)
-    prepare = compile_model(model, configuration)
+    with strategy.scope(), _precision(mixed_precision):
+        model = create(configuration.model, **configuration.options)
+        prepare = compile_model(model, configuration)
     x, y = prepare(data.train.x, data.train.y)
     recorder = GradientRecorder(
         activations="activations" in record,
@@ -182,10 +210,19 @@ def _run(
     test: Mapping[str, float] = {}
     try:
         if not broken:
-            test = model.evaluate(*prepare(data.test.x, data.test.y), batch_size=1000, verbose=0, return_dict=True)
+            test = evaluate(model, *prepare(data.test.x, data.test.y))
     except KeyboardInterrupt:
         status = "interrupted"
-    run = Run("failed" if broken else status, folder.path, model, tables.metrics, recorder.frame(), test, seconds)
+    run = Run(
+        status="failed" if broken else status,
+        folder=folder.path,
+        model=model,
+        metrics=tables.metrics,
+        gradients=recorder.frame(),
+        test=test,
+        seconds=seconds,
+        division=division(strategy, recipe.batch_size),
+    )
     tables.write_gradients()
     _write(run, folder, configuration, error=broken)
     if broken:
@@ -193,6 +230,19 @@ def _run(
         failure.run = run  # type: ignore[attr-defined]
         raise failure
     return run
+
+
+@contextlib.contextmanager
+def _precision(mixed: bool) -> Iterator[None]:
+    import keras
+
+    policy = keras.config.dtype_policy()
+    if mixed:
+        keras.config.set_dtype_policy("mixed_float16")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(policy)
 
 
 def _why_broken(configuration: Configuration, metrics: pd.DataFrame, recorder: GradientRecorder) -> str:
@@ -226,6 +276,7 @@ def _write(run: Run, folder: RunFolder, configuration: Configuration, *, error: 
             "status": run.status,
             "epochs": len(run.metrics),
             "seconds": round(run.seconds, 3),
+            "batch": run.division,
             "test": dict(run.test),
             **({"error": error} if error else {}),
         },

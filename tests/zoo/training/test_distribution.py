@@ -118,6 +118,6 @@ def test_two_replicas_train_and_record_as_one_device_does(tmp_path, kind, exampl
 
 @pytest.mark.parametrize("kind", ["mirrored", "workers"])
 def test_each_replica_draws_its_own_noise(tmp_path, kind):
-    masks = sum((found["masks"] for found in train(tmp_path, kind, dropout=0.5)), [])
+    masks = [mask for found in train(tmp_path, kind, dropout=0.5) for mask in found["masks"]]
     assert len(masks) == 2
     assert masks[0] != masks[1]
