@@ -11,16 +11,16 @@ from zoo.registry import ModelCard, card, create, list_models
 
 if TYPE_CHECKING:
     from zoo import telemetry, training
-    from zoo.training import Run, train
+    from zoo.training import Run, resume, train
 
 __version__ = "0.1.0"
-__all__ = ["ModelCard", "Recipe", "Run", "card", "create", "list_models", "telemetry", "train", "training"]
+__all__ = ["ModelCard", "Recipe", "Run", "card", "create", "list_models", "resume", "telemetry", "train", "training"]
 
 
 def __getattr__(name: str) -> Any:
     if name in ("telemetry", "training", "models"):
         return importlib.import_module(f"zoo.{name}")
-    if name in ("Run", "train"):
+    if name in ("Run", "resume", "train"):
         return getattr(importlib.import_module("zoo.training"), name)
     raise AttributeError(f"module 'zoo' has no attribute {name!r}")
 

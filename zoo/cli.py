@@ -83,7 +83,7 @@ def datasets(
 
 @app.command()
 def train(
-    name: Model,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A model's name; `zoo list` has them.")] = None,
     dataset: Annotated[str, typer.Option(help="A data set's name; `zoo datasets` has them.")] = "digits",
     epochs: Annotated[int | None, typer.Option(help="Passes over the training set; the recipe's if not given.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Examples in a mini-batch; likewise.")] = None,
@@ -96,6 +96,12 @@ def train(
     record: Annotated[
         list[str] | None,
         typer.Option(metavar="EXTRA", help="Record also activations, histograms, or all for tensorboard; repeatable."),
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Go on with a run that was broken off, in place of NAME.")
+    ] = None,
+    checkpoint_every: Annotated[
+        int | None, typer.Option(help="Steps after which a checkpoint is written, besides one an epoch.")
     ] = None,
     strategy: Annotated[
         str, typer.Option(help="On what to train: auto, none, mirrored (GPUs) or multiworker (TF_CONFIG).")
@@ -113,21 +119,29 @@ def train(
         from zoo.training.workers import launch
 
         raise typer.Exit(launch(_without(sys.argv[1:], "--workers"), workers))
-    run = zoo.train(
-        name,
-        dataset,
-        recipe=recipe,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        seed=seed,
-        run_dir=run_dir,
-        options=_options(name, set_ or []),
-        strategy=strategy,
-        mixed_precision=mixed_precision,
-        record=record or [],  # type: ignore[arg-type]  # checked there
-        watch=watch,
-    )
+    if resume:
+        if name:
+            raise InvalidValue(f"--resume takes up a run as it was; leave out the model's name, {name}.")
+        run = zoo.resume(resume, epochs=epochs, strategy=strategy, watch=watch)
+    elif name:
+        run = zoo.train(
+            name,
+            dataset,
+            recipe=recipe,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            seed=seed,
+            run_dir=run_dir,
+            options=_options(name, set_ or []),
+            strategy=strategy,
+            mixed_precision=mixed_precision,
+            checkpoint_every=checkpoint_every,
+            record=record or [],  # type: ignore[arg-type]  # checked there
+            watch=watch,
+        )
+    else:
+        raise InvalidValue("zoo train takes a model's name (`zoo list` has them), or --resume and a run folder.")
     if not run.folder.exists():
         return  # another worker writes, and tells
     done = f"{len(run.metrics)} epochs, {run.seconds:.1f} s"

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.telemetry.layout import named_layers
-from zoo.telemetry.stores import EpochStore, UpdateStore, variable, when
+from zoo.telemetry.stores import EpochStore, UpdateStore, variable, variables_of, when
 
 FORWARD = ("mean", "std", "saturated")
 BACKWARD = ("delta_l2", "delta_rms")
@@ -68,6 +68,11 @@ class ActivationTap:
     def columns(self) -> tuple[str, ...]:
         """The names of the numbers in a record."""
         return (*NAMES, "dead", *(name for name in self._store.columns if name not in (*NAMES, "dead")))
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """All variables that records are kept in."""
+        return [*variables_of(self), *variables_of(self._store)]
 
     @contextmanager
     def attached(self) -> Iterator[None]:

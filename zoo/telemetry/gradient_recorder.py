@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import keras
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 
 from zoo.constraints import at_least, check
 from zoo.errors import InvalidValue
@@ -247,6 +248,11 @@ class GradientRecorder(keras.callbacks.Callback):
             yield
 
     @property
+    def variables(self) -> list[tf.Variable]:
+        """The variables that hold what is not read yet, for a checkpoint within an epoch."""
+        return [variable for tap in self._taps for variable in tap.variables]
+
+    @property
     def interval(self) -> tuple[int, int] | None:
         """How many steps there are from one to record to the next, and before the first; None if steps tell.
 
@@ -255,8 +261,9 @@ class GradientRecorder(keras.callbacks.Callback):
         return self._taps[0].interval if len(self._taps) == 1 else None
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self._read()
         self._is_in_fit, self._is_begun = not self._is_begun, False
+        if self._is_in_fit:
+            self._read()
         if self._is_in_fit and (self._found is None or self._found is not self.model.train_function):
             self._instrument()
         for tap in self._taps:

@@ -128,3 +128,9 @@ def when(condition: tf.Tensor | bool, action: Callable[[], None]) -> None:
         return tf.constant(0)
 
     tf.cond(condition, then, lambda: tf.constant(0))
+
+
+def variables_of(owner: object) -> list[tf.Variable]:
+    """Returns the variables that an object holds in its attributes, in the order in which it made them."""
+    values = [each for value in vars(owner).values() for each in (value if isinstance(value, list) else [value])]
+    return [value for value in values if isinstance(value, tf.Variable)]

@@ -19,7 +19,7 @@ from zoo.telemetry import histograms
 from zoo.telemetry.activations import ActivationTap
 from zoo.telemetry.layout import Weight
 from zoo.telemetry.statistics import STATISTICS, distance, measure
-from zoo.telemetry.stores import EpochStore, SumStore, UpdateStore, variable, when
+from zoo.telemetry.stores import EpochStore, SumStore, UpdateStore, variable, variables_of, when
 
 CLIP = "_clip_gradients"
 SEAM = "_all_reduce_sum_gradients"
@@ -120,6 +120,13 @@ class Tap:
     def columns(self) -> tuple[str, ...]:
         """The names of the numbers in a record."""
         return (*self._gradients.columns, *self._changes.columns)
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """All variables that records are kept in."""
+        stores = [store for store in (self._gradients, self._changes, self._counts) if store]
+        others = self.activations.variables if self.activations else []
+        return [*variables_of(self), *(each for store in stores for each in variables_of(store)), *others]
 
     @contextmanager
     def attached(self, *, due: bool | None = None) -> Iterator[None]:

@@ -4,12 +4,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from zoo.training.probing import probe
-from zoo.training.trainer import Run, train
+from zoo.training.trainer import Run, resume, train
 
 if TYPE_CHECKING:
     from zoo.training.loop import SlowFit, fit
 
-__all__ = ["Run", "SlowFit", "fit", "probe", "train"]
+__all__ = ["Run", "SlowFit", "fit", "probe", "resume", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -27,6 +27,7 @@ class Configuration:
         dataset: The data set.
         recipe: The recipe, with what the caller changed of it.
         seed: Decides the initial weights, the order of the examples and every other draw.
+        validation: What was asked to be kept for validation, where the data set was loaded by name.
     """
 
     model: str
@@ -34,6 +35,7 @@ class Configuration:
     dataset: Dataset
     recipe: Recipe
     seed: int
+    validation: float | int | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -62,7 +64,42 @@ class Configuration:
             },
             "steps_per_epoch": self.steps_per_epoch,
             "seed": self.seed,
+            "validation": self.validation,
         }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any], *, dataset: Dataset | None, epochs: int | None) -> Configuration:
+        """Returns the configuration that `to_dict` was called on.
+
+        Args:
+            content: What it returned.
+            dataset: The data set, where it cannot be loaded by its name.
+            epochs: Another number of epochs, or None for the same.
+
+        Raises:
+            InvalidValue: The data are not those that the configuration was made for.
+        """
+        options = {name: tuple(each) if isinstance(each, list) else each for name, each in content["options"].items()}
+        known = content["dataset"]
+        configuration = resolve(
+            content["model"],
+            known["name"] if dataset is None else dataset,
+            recipe=Recipe(**content["recipe"]),
+            epochs=epochs,
+            batch_size=None,
+            learning_rate=None,
+            validation=content["validation"] if dataset is None else None,
+            seed=content["seed"],
+            options=options,
+        )
+        found = configuration.to_dict()["dataset"]
+        if any(found[what] != known[what] for what in ("digest", "examples")):
+            raise InvalidValue(
+                f"The data set {known['name']} is not what the run was trained on: its digest is "
+                f"{found['digest'][:16]}..., with {found['examples']}; it was {known['digest'][:16]}..., "
+                f"with {known['examples']}."
+            )
+        return configuration
 
 
 def resolve(
@@ -105,7 +142,7 @@ def resolve(
             raise InvalidValue(f"{name}: {key} must be {value} for the data set {data.name}; got {resolved[key]}.")
     if recipe.weight_penalty and "l2" not in options:
         resolved["l2"] = recipe.weight_penalty / (2 * len(data.train))
-    return Configuration(model=name, options=resolved, dataset=data, recipe=recipe, seed=seed)
+    return Configuration(model=name, options=resolved, dataset=data, recipe=recipe, seed=seed, validation=validation)
 
 
 def _load(dataset: str | Dataset, validation: float | int | None, seed: int) -> Dataset:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import keras
@@ -15,10 +17,12 @@ from zoo.constraints import at_least, check, probability
 from zoo.errors import InvalidValue
 from zoo.telemetry import GradientProbe, GradientRecorder
 from zoo.training.acceleration import choose
+from zoo.training.checkpoint import Checkpoint, Position
 from zoo.training.orders import OrderedBatches, order
 from zoo.training.steps import Steps, draw_apart, make_variables, steps_per_call
 
 _BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
+_FROM_HISTORY = (keras.callbacks.History, keras.callbacks.EarlyStopping, keras.callbacks.ReduceLROnPlateau)
 _CONTENT_WITH_CALLS = (keras.callbacks.ProgbarLogger, keras.callbacks.TerminateOnNaN, GradientRecorder, GradientProbe)
 
 
@@ -44,6 +48,8 @@ def fit(
     validation_freq: int = 1,
     callbacks: Sequence[keras.callbacks.Callback] | None = None,
     verbose: Literal["auto", 0, 1, 2] = "auto",
+    checkpoint: str | Path | Checkpoint | None = None,
+    checkpoint_every: int | None = None,
     jit_compile: bool | Literal["auto"] = "auto",
 ) -> keras.callbacks.History:
     """Trains a compiled model as `model.fit` does, many steps at a time in one compiled call.
@@ -76,6 +82,9 @@ def fit(
         validation_freq: Epochs from one validation to the next.
         callbacks: Keras callbacks.
         verbose: As in `model.fit`.
+        checkpoint: A file, `*.npz`, that is written after every epoch. If it is there already, the
+            training goes on from it, with the same numbers as if it had not been broken off.
+        checkpoint_every: Steps after which it is written within an epoch, too.
         jit_compile: Whether XLA compiles the calls; `"auto"` measures what is faster, once for a
             model on a machine.
 
@@ -84,6 +93,7 @@ def fit(
 
     Raises:
         InvalidValue: The model is not compiled, or the arrays do not fit together.
+        RunFailed: The checkpoint cannot be written, or is another training's.
 
     >>> import keras, numpy as np
     >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, "softmax")])
@@ -98,8 +108,14 @@ def fit(
     batch_size = check("batch_size", batch_size, Annotated[int, at_least(1)])
     epochs = check("epochs", epochs, Annotated[int, at_least(0)])
     validation_freq = check("validation_freq", validation_freq, Annotated[int, at_least(1)])
+    checkpoint_every = check("checkpoint_every", checkpoint_every, Annotated[int, at_least(1)] | None)
+    if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
+        checkpoint = Checkpoint(checkpoint)
+    stands = (checkpoint.position() if checkpoint else None) or Position(epoch=initial_epoch)
     callbacks = list(callbacks or [])
     if reason := _why_slow(model, x, callbacks):
+        if checkpoint:
+            raise InvalidValue(f"A training with a checkpoint runs in compiled calls; this one cannot: {reason}.")
         return _slowly(model, locals(), reason)
     data = _arrays(x, y, sample_weight, class_weight)
     if validation_data is None and validation_split:
@@ -109,7 +125,15 @@ def fit(
     try:
         make_variables(model, data)
         draw_apart(model)
-        training = Training(model, data, batch_size, callbacks, jit_compile=jit_compile, epochs=epochs - initial_epoch)
+        training = Training(
+            model,
+            data,
+            batch_size,
+            callbacks,
+            jit_compile=jit_compile if stands.jit_compile is None else stands.jit_compile,
+            epochs=epochs - stands.epoch,
+            stop_every=checkpoint_every,
+        )
     except _CANNOT_BE_COMPILED as error:
         return _slowly(model, locals(), f"its step cannot be compiled ({str(error).strip().splitlines()[0]})")
     validate: Callable[[], dict[str, float]] | None = None
@@ -120,20 +144,40 @@ def fit(
         callbacks, add_history=True, add_progbar=verbose != 0, model=model,
         verbose=1 if verbose == "auto" else verbose, epochs=epochs, steps=training.steps,
     )  # fmt: skip
+
+    def put_back() -> None:
+        if checkpoint and stands.jit_compile is not None:
+            checkpoint.load(training.variables)
+            draw_apart(model)
+
+    def save(epoch: int, step: int = 0) -> None:
+        if checkpoint:
+            checkpoint.save(training.variables, Position(epoch, step, past, training.jit_compile))
+
+    past, logs = list(stands.history), {}
     model.stop_training = False
+    put_back()
     events.on_train_begin()
-    logs: dict[str, float] = {}
-    for epoch in range(initial_epoch, epochs):
-        model.reset_metrics()
+    for callback in events.callbacks if past else ():
+        if isinstance(callback, _FROM_HISTORY):
+            for epoch, each in enumerate(past):
+                callback.on_epoch_end(epoch, dict(each))
+    put_back()  # a learning rate that was reduced is reduced already
+    for epoch in range(stands.epoch, epochs):
+        start = stands.step if epoch == stands.epoch else 0
+        if not start:
+            model.reset_metrics()
         events.on_epoch_begin(epoch)
         rows = order(_examples(data), seed=seed if shuffle else None, epoch=epoch)
-        logs = training.epoch(rows, events)
+        logs = training.epoch(rows, events, start=start, save=partial(save, epoch))
         if validate and (epoch + 1) % validation_freq == 0:
             logs.update({f"val_{name}": value for name, value in validate().items()})
         events.on_epoch_end(epoch, logs)
+        past.append(dict(logs))
+        save(epoch + 1)
         if model.stop_training:
             break
-    if isinstance(model.optimizer, keras.Optimizer) and epochs > initial_epoch:
+    if isinstance(model.optimizer, keras.Optimizer) and epochs > stands.epoch:
         model.optimizer.finalize_variable_values(model.trainable_weights)
     events.on_train_end(logs)
     return model.history
@@ -149,6 +193,7 @@ class Training:
         callbacks: The callbacks; gradient recorders among them see into the calls.
         jit_compile: Whether XLA compiles them, or `"auto"`.
         epochs: How many epochs the training has.
+        stop_every: Steps after which a call ends in any case.
     """
 
     def __init__(
@@ -160,6 +205,7 @@ class Training:
         *,
         jit_compile: bool | Literal["auto"],
         epochs: int,
+        stop_every: int | None = None,
     ) -> None:
         self._model, self._batch_size = model, batch_size
         self.steps = -(-_examples(data) // batch_size)
@@ -171,11 +217,15 @@ class Training:
         self._stops = [
             each.every for each in callbacks if isinstance(each, GradientProbe) and isinstance(each.every, int)
         ]
+        self._save_every = stop_every
+        if stop_every:
+            self._stops.append(stop_every)
+        self._batches = np.resize(np.arange(_examples(data)), (self._longest, batch_size))
         step, recorded = self._kinds_of_step()
         with self._attached():
             self._run = choose(
                 lambda jit: Steps(model, step, data, jit_compile=jit, recorded=recorded),
-                np.resize(np.arange(_examples(data)), (self._longest, batch_size)),
+                self._batches,
                 model=model,
                 steps=self.steps * epochs,
                 jit_compile=jit_compile,
@@ -202,13 +252,36 @@ class Training:
                 stack.enter_context(recorder.attached())
             yield
 
-    def epoch(self, rows: np.ndarray, events: keras.callbacks.CallbackList, *, start: int = 0) -> dict[str, float]:
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """All variables that the steps read or change: weights, optimiser, metrics, random state, records."""
+        model = self._model
+        optimizers = [value for value in vars(model).values() if isinstance(value, keras.Optimizer)]
+        owners = [model, *optimizers, *model.metrics]
+        known = [variable.value for owner in owners for variable in owner.variables]
+        known += [variable for recorder in self._recorders for variable in recorder.variables]
+        return list({id(variable): variable for variable in known}.values())
+
+    @property
+    def jit_compile(self) -> bool:
+        """Whether XLA compiles the steps."""
+        return self._run.jit_compile
+
+    def epoch(
+        self,
+        rows: np.ndarray,
+        events: keras.callbacks.CallbackList,
+        *,
+        start: int = 0,
+        save: Callable[[int], None] = lambda step: None,
+    ) -> dict[str, float]:
         """Runs the steps of an epoch from `start` on and returns the metrics.
 
         Args:
             rows: The order of the examples, `(examples,)`.
             events: The callbacks to be told.
             start: Steps that are done already.
+            save: Called with the number of steps that are done, wherever a checkpoint is due.
         """
         logs: Any = {}
         for begin, end in self._calls(start):
@@ -217,6 +290,8 @@ class Training:
                 logs = self._run(self._laid_out(rows, begin, end), end - begin, interval=self._interval())
             logs = _metrics(self._model, logs)
             events.on_train_batch_end(end - 1, logs)
+            if self._save_every and end % self._save_every == 0 and end < self.steps:
+                save(end)
             if self._model.stop_training:
                 break
         return dict(logs)

@@ -35,7 +35,7 @@ class RunFolder:
     """
 
     def __init__(self, path: str | Path | None, *, name: str, writes: bool = True) -> None:
-        self._writes = writes
+        self.writes = writes
         stem = Path("runs", f"{name}-{time.strftime('%Y%m%d-%H%M%S')}")
         number = 1
         self.path = stem if path is None else Path(path)
@@ -60,6 +60,44 @@ class RunFolder:
             except OSError as error:
                 raise RunFailed(f"The run folder {self.path} cannot be made: {error.strerror}.") from error
 
+    @classmethod
+    def reopen(cls, path: str | Path, *, writes: bool = True) -> RunFolder:
+        """Opens the folder of a run that was broken off.
+
+        Raises:
+            InvalidValue: There is no run there.
+        """
+        if not Path(path, "config.json").is_file():
+            raise InvalidValue(f"There is no run in {path}: it has no config.json.")
+        folder = cls(path, name="", writes=False)
+        folder.writes = writes
+        return folder
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """Reads a file of `write_json`; empty if there is none.
+
+        Raises:
+            RunFailed: It is damaged.
+        """
+        path = self.path / name
+        try:
+            return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        except ValueError as error:
+            raise RunFailed(f"{path} is damaged: {error}.") from error
+
+    def read_table(self, name: str) -> pd.DataFrame | None:
+        """Reads a table of `write_table`, number for number; None if there is none, or nothing in it."""
+        import pandas as pd
+
+        path = self.path / name
+        if not path.is_file():
+            return None
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        for column in table.columns.difference(["layer", "variable"]):
+            whole = column in ("epoch", "step", "count")
+            table[column] = table[column].astype("int64") if whole else table[column].replace("", "nan").map(float)
+        return None if table.empty else table
+
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Writes `content` as JSON."""
         self._write(name, lambda path: path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8"))
@@ -77,9 +115,14 @@ class RunFolder:
         self._write(name, model.save)
 
     def _write(self, name: str, write: Callable[[Path], Any]) -> None:
-        if self._writes:
+        if not self.writes:
+            return
+        try:
             with replacing(self.path / name) as temporary:
                 write(temporary)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise RunFailed(f"{self.path / name} cannot be written: {reason}. What was there before stands.") from error
 
 
 def versions() -> dict[str, str]:

@@ -42,7 +42,7 @@ class Steps:
         self._strategy = model.distribute_strategy
         self._data = keras.tree.map_structure(tf.convert_to_tensor, data)
         self._steps = [step] if recorded is None else [step, recorded]
-        self._jit_compile, self._updates = jit_compile, updates
+        self.jit_compile, self._updates = jit_compile, updates
         self._is_random = any("seed_generator" in variable.path for variable in model.variables)
         replicas = self._strategy.num_replicas_in_sync
         chunk = self._on_one_device if replicas == 1 else self._on_all_replicas
@@ -71,7 +71,7 @@ class Steps:
 
         # One step alone, an epoch's last and smaller mini-batch, is not worth another compilation;
         # but XLA draws other random numbers.
-        @tf.function(autograph=False, jit_compile=self._jit_compile and (rows.shape[0] > 1 or self._is_random))
+        @tf.function(autograph=False, jit_compile=self.jit_compile and (rows.shape[0] > 1 or self._is_random))
         def loop(batches: Any, counts: tf.Tensor) -> Any:
             def numbered(step: Callable[..., Any]) -> Callable[[tf.Tensor], Any]:
                 graph = tf.function(step, autograph=False)
@@ -90,7 +90,7 @@ class Steps:
                 batch = keras.tree.map_structure(lambda each: tf.gather(each, share), data)
                 return step(_weighted(batch, weight) if self._updates else batch)
 
-            compiled = tf.function(on_replica, autograph=False, jit_compile=self._jit_compile)
+            compiled = tf.function(on_replica, autograph=False, jit_compile=self.jit_compile)
 
             def numbered(number: tf.Tensor) -> Any:
                 results = self._strategy.run(compiled, args=(data, rows[number]))

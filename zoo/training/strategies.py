@@ -66,13 +66,13 @@ def check_cluster() -> dict[str, Any]:
     return config
 
 
-def is_chief() -> bool:
-    """Returns whether this process is the one that writes: of several workers, the chief or the first."""
-    if "TF_CONFIG" not in os.environ:
+def writes_files(strategy: Any) -> bool:
+    """Returns whether it is this process that writes: of several workers, the chief or else the first."""
+    resolver = strategy.cluster_resolver
+    if resolver is None or not resolver.cluster_spec():
         return True
-    config = check_cluster()
-    chief = "chief" if "chief" in config["cluster"] else "worker"
-    return config["task"]["type"] == chief and int(config["task"]["index"]) == 0
+    chief = "chief" if "chief" in resolver.cluster_spec().jobs else "worker"
+    return resolver.task_type == chief and resolver.task_id == 0
 
 
 @contextmanager

@@ -26,6 +26,24 @@ class Tables(keras.callbacks.Callback):
         self._folder, self._recorder = folder, recorder
         self._rows: list[dict[str, float]] = []
 
+    def restore(self, epochs: int) -> None:
+        """Takes up the tables on disk, of an earlier part of the same training.
+
+        Args:
+            epochs: How many epochs of it count; later rows are dropped.
+        """
+
+        def until_then(name: str) -> pd.DataFrame | None:
+            table = self._folder.read_table(name)
+            return None if table is None else table[table["epoch"] <= epochs]
+
+        metrics, gradients = until_then("metrics.csv"), until_then("gradient_details.csv")
+        if metrics is not None:
+            self._rows = [{**row, "epoch": int(row["epoch"])} for _, row in metrics.iterrows()]
+        if gradients is not None:
+            activations, histograms = until_then("activations.csv"), until_then("histograms.csv")
+            self._recorder.restore(gradients, activations=activations, histograms=histograms)
+
     @property
     def metrics(self) -> pd.DataFrame:
         """One row an epoch; without rows before the first has ended."""

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from zoo.constraints import check
-from zoo.errors import RunFailed
+from zoo.constraints import at_least, check
+from zoo.errors import InvalidValue, RunFailed
 from zoo.recipes import Recipe
 from zoo.registry import create
 from zoo.tensorflow_import import import_tensorflow
 from zoo.training.configuration import Configuration, resolve
 from zoo.training.run_folder import RunFolder, versions
-from zoo.training.strategies import division, is_chief, naming_lost_workers, resolve_strategy
+from zoo.training.strategies import division, naming_lost_workers, resolve_strategy, writes_files
 
 if TYPE_CHECKING:
     import keras
@@ -69,6 +70,7 @@ def train(
     options: Mapping[str, Any] | None = None,
     strategy: Any = "auto",
     mixed_precision: bool = False,
+    checkpoint_every: int | None = None,
     record: Sequence[Extra] = (),
     watch: bool = False,
     progress: bool = True,
@@ -76,8 +78,9 @@ def train(
     """Trains a model of the zoo and records the size of its gradients.
 
     The run folder holds `config.json` (all that was resolved, versions and seed included),
-    `metrics.csv`, `gradients.csv`, `gradient_details.csv` (all that was measured), `model.keras`,
-    `learning_curve.png`, `gradients.png` and `result.json`. The tables are brought up to date after
+    `checkpoint.npz` (what `resume` goes on from), `metrics.csv`, `gradients.csv`,
+    `gradient_details.csv` (all that was measured), `model.keras`, `learning_curve.png`,
+    `gradients.png` and `result.json`. The tables and the checkpoint are brought up to date after
     every epoch. The same seed gives the same `metrics.csv` on the same machine. Keras' and NumPy's
     global seeds are set.
 
@@ -96,6 +99,7 @@ def train(
             `"multiworker"`, all machines that `TF_CONFIG` names; `"auto"`, which of these there is; or
             a `tf.distribute.Strategy`. The mini-batch is the same, divided among them.
         mixed_precision: Whether to compute in half precision where that is safe, with weights in single.
+        checkpoint_every: Steps after which a checkpoint is written within an epoch; one is after each.
         record: What to record besides the size of the gradients: `"activations"` and `"histograms"`, as
             `GradientRecorder` has them, each in a table of its own; `"tensorboard"` for event files
             of all records, in the folder's `tensorboard`.
@@ -130,37 +134,83 @@ def train(
         seed=seed,
         options=options or {},
     )
-    record = [check("record", each, Extra) for each in record]
+    how = _How(
+        mixed_precision=check("mixed_precision", mixed_precision, bool),
+        checkpoint_every=check("checkpoint_every", checkpoint_every, Annotated[int, at_least(1)] | None),
+        record=tuple(check("record", each, Extra) for each in record),
+    )
     import_tensorflow()
     strategy = resolve_strategy(strategy)
-    writes = is_chief() or strategy.num_replicas_in_sync == 1
-    folder = RunFolder(run_dir, name=f"{name}-{configuration.dataset.name}", writes=writes)
-    folder.write_json("config.json", {**configuration.to_dict(), "versions": versions()})
+    folder = RunFolder(run_dir, name=f"{name}-{configuration.dataset.name}", writes=writes_files(strategy))
+    folder.write_json("config.json", {**configuration.to_dict(), **dataclasses.asdict(how), "versions": versions()})
     with naming_lost_workers(strategy):
-        return _run(
-            configuration,
-            folder,
-            record,
-            strategy=strategy,
-            mixed_precision=mixed_precision,
-            watch=watch and writes,
-            progress=progress and writes,
-        )
+        return _run(configuration, folder, how, strategy=strategy, watch=watch, progress=progress)
+
+
+def resume(
+    run_dir: str | Path,
+    *,
+    dataset: Dataset | None = None,
+    epochs: int | None = None,
+    strategy: Any = "auto",
+    watch: bool = False,
+    progress: bool = True,
+) -> Run:
+    """Goes on with a training that was broken off, from its last checkpoint.
+
+    It ends with the same weights as if nothing had happened, bit for bit on one CPU device.
+
+    Args:
+        run_dir: Its run folder.
+        dataset: The data set, where it was not loaded by its name.
+        epochs: Another number of epochs to train to; also for a run that had finished.
+        strategy: As in `train`; so are the next two.
+        watch: Whether to show the size of the gradient in every layer below the progress.
+        progress: Whether to show how far it is.
+
+    Returns:
+        The run, as `train` returns it, with the records of its earlier parts.
+
+    Raises:
+        InvalidValue: There is no run in the folder, or its data are not what they were.
+        RunFailed: As `train` raises it; or a file of the run is damaged.
+
+    >>> import tempfile, zoo
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run = zoo.train("shallow_mlp", "moons", epochs=2, run_dir=f"{folder}/run", progress=False)
+    ...     run = resume(run.folder, epochs=3, progress=False)
+    >>> run.metrics["epoch"].tolist()
+    [1, 2, 3]
+    """
+    content = RunFolder.reopen(run_dir).read_json("config.json")
+    try:
+        configuration = Configuration.from_dict(content, dataset=dataset, epochs=epochs)
+        how = _How(**{field.name: content[field.name] for field in dataclasses.fields(_How)})
+    except KeyError as error:
+        raise InvalidValue(f"{Path(run_dir, 'config.json')} is of another version: it has no {error}.") from error
+    import_tensorflow()
+    strategy = resolve_strategy(strategy)
+    folder = RunFolder.reopen(run_dir, writes=writes_files(strategy))
+    with naming_lost_workers(strategy):
+        return _run(configuration, folder, how, strategy=strategy, watch=watch, progress=progress)
+
+
+@dataclass(frozen=True)
+class _How:
+    """What else a run does; none of it changes what it computes, but for the precision."""
+
+    mixed_precision: bool
+    checkpoint_every: int | None
+    record: Sequence[Extra]
 
 
 def _run(
-    configuration: Configuration,
-    folder: RunFolder,
-    record: Sequence[Extra],
-    *,
-    strategy: Any,
-    mixed_precision: bool,
-    watch: bool,
-    progress: bool,
+    configuration: Configuration, folder: RunFolder, how: _How, *, strategy: Any, watch: bool, progress: bool
 ) -> Run:
     import keras
 
     from zoo.telemetry import GradientRecorder
+    from zoo.training.checkpoint import Checkpoint
     from zoo.training.compiling import compile_model
     from zoo.training.loop import evaluate, fit
     from zoo.training.progress import ProgressBar
@@ -168,21 +218,24 @@ def _run(
 
     data, recipe = configuration.dataset, configuration.recipe
     keras.utils.set_random_seed(configuration.seed)
-    with strategy.scope(), _precision(mixed_precision):
+    with strategy.scope(), _precision(how.mixed_precision):
         model = create(configuration.model, **configuration.options)
         prepare = compile_model(model, configuration)
     x, y = prepare(data.train.x, data.train.y)
     recorder = GradientRecorder(
-        activations="activations" in record,
-        histograms="histograms" in record,
-        log_dir=folder.path / "tensorboard" if "tensorboard" in record else None,
+        activations="activations" in how.record,
+        histograms="histograms" in how.record,
+        log_dir=folder.path / "tensorboard" if "tensorboard" in how.record and folder.writes else None,
     )
     tables = Tables(folder, recorder)
+    checkpoint = Checkpoint(folder.path / "checkpoint.npz", writes=folder.writes)
+    if stands := checkpoint.position():
+        tables.restore(stands.epoch)
     callbacks: list[keras.callbacks.Callback] = [recorder, tables]
     status: Status = "finished"
     start = time.perf_counter()
     with contextlib.ExitStack() as stack:
-        if progress or watch:
+        if (progress or watch) and folder.writes:
             bar = ProgressBar(
                 epochs=recipe.epochs,
                 steps_per_epoch=configuration.steps_per_epoch,
@@ -201,6 +254,8 @@ def _run(
                 validation_batch_size=1000,
                 callbacks=callbacks,
                 verbose=0,
+                checkpoint=checkpoint,
+                checkpoint_every=how.checkpoint_every,
             )
         except KeyboardInterrupt:
             status = "interrupted"
