@@ -60,7 +60,7 @@ class Clock(keras.callbacks.Callback):
         self.seconds.append(time.perf_counter() - self._start)
 
 
-def measure(train, build, batch_size, *, rounds=5, epochs=3):
+def measure(train, build, batch_size, *, rounds=4, epochs=3):
     """Returns the seconds of an epoch without and with a recorder, one pair a round: the best of each."""
     random = np.random.default_rng(0)
     x = random.uniform(size=(IMAGES, 28, 28, 1)).astype("float32")

@@ -12,6 +12,7 @@ from zoo.errors import InvalidValue, RunFailed, UnknownName
 from zoo.training import tables
 
 FILES = {
+    "checkpoint.npz",
     "config.json",
     "metrics.csv",
     "gradients.csv",
