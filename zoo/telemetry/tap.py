@@ -115,6 +115,9 @@ class Tap:
             )
         self._before = [variable(tuple(weight.value.shape), weight.value.value.dtype) for weight in weights]
         self._broken = variable((len(weights),), tf.int64)
+        # In a loop that tells steps apart: the updates at which a layer's last gradient was finite, from the first on.
+        self._healthy = variable((len({weight.layer for weight in weights}),), tf.int64)
+        self._counts_healthy = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -171,6 +174,7 @@ class Tap:
         accumulated = self._optimizer.gradient_accumulation_steps or 1
         self._read_until = int(self._optimizer.iterations.numpy())  # of updates, also where gradients are accumulated
         self._updates.assign(self._read_until)
+        self._healthy.assign(tf.fill(self._healthy.shape, tf.constant(self._read_until, tf.int64)))
         self._stride.assign(self._every or -(-updates_per_record // accumulated))
 
     def read(self) -> Records:
@@ -213,7 +217,13 @@ class Tap:
     @property
     def broken(self) -> np.ndarray:
         """The update at which each weight's gradient was first NaN or infinite, 0 for never."""
-        return self._broken.numpy()
+        broken = self._broken.numpy()
+        if self._counts_healthy:
+            last_of_layer = {weight.layer: number for number, weight in enumerate(self.weights)}
+            for number, healthy in zip(last_of_layer.values(), self._healthy.numpy(), strict=True):
+                if healthy < int(self._updates.numpy()):
+                    broken[number] = min(healthy + 1, broken[number] or healthy + 1)
+        return broken
 
     def _keep_weights(self) -> None:
         # Weight decay comes between the clipping and the seam: what an update changes is counted from here.
@@ -252,8 +262,12 @@ class Tap:
         update = tf.identity(self._updates)
         is_due = self._is_due(update)
         if self._every is None:
-            whole = self._look_for_breaks(update, present)
-            is_due = is_due | ~whole if self._due is None else is_due
+            healthy = tf.math.is_finite(self._canaries(present))
+            if self._due is None:
+                is_due = is_due | ~tf.reduce_all(healthy)
+            else:
+                self._counts_healthy = True
+                self._healthy.assign_add(tf.cast(healthy, tf.int64))
         when(is_due, lambda: self._record(update, present))
         if activations := self.activations:
             when(self._is_due(update), lambda: activations.record(update))
@@ -262,18 +276,18 @@ class Tap:
     def _is_due(self, update: tf.Tensor) -> tf.Tensor | bool:
         return (update - 1) % self._stride == 0 if self._due is None else self._due
 
-    def _look_for_breaks(self, update: tf.Tensor, present: dict[int, Any]) -> tf.Tensor:
+    def _canaries(self, present: dict[int, Any]) -> tf.Tensor:
         # What breaks a gradient breaks nearly always that of the layer's bias too, which costs little to add up.
         last_of_layer = {self.weights[number].layer: number for number in present}
-        numbers = list(last_of_layer.values())
-        sums = [tf.reduce_sum(tf.cast(_values(present[number][0]), tf.float32)) for number in numbers]
-        whole = tf.math.is_finite(tf.stack(sums))
-        places = tf.constant([[number] for number in numbers])
-        self._note_breaks(update, tf.scatter_nd(places, tf.cast(~whole, tf.int32), [len(self.weights)]) > 0)
-        return tf.reduce_all(whole)
-
-    def _note_breaks(self, update: tf.Tensor, is_broken: tf.Tensor) -> None:
-        self._broken.assign(tf.where(is_broken & (self._broken == 0), update, self._broken))
+        nothing = tf.zeros((), tf.float32)
+        return tf.stack(
+            [
+                tf.reduce_sum(tf.cast(_values(present[last_of_layer[layer]][0]), tf.float32))
+                if layer in last_of_layer
+                else nothing
+                for layer in dict.fromkeys(weight.layer for weight in self.weights)
+            ]
+        )
 
     def _record(self, update: tf.Tensor, present: dict[int, Any]) -> None:
         rows = []
@@ -295,7 +309,8 @@ class Tap:
         self._gradients.add(update, mask, table)
         if self._counts:
             self._counts.add(update, mask, in_place([histograms.count(gradient) for gradient, *_ in present.values()]))
-        self._note_breaks(update, ~tf.math.is_finite(table[:, 0]))
+        first = ~tf.math.is_finite(table[:, 0]) & (self._broken == 0)
+        self._broken.assign_add(tf.where(first, update, 0))
 
     def _measure_change(self, update: tf.Tensor) -> None:
         ratios = [

@@ -165,7 +165,11 @@ def test_ctrl_c_before_the_first_epoch_ended_still_leaves_a_run(tmp_path, monkey
 
     monkeypatch.setattr(tables, "Tables", Interrupt)
     run = train(tmp_path / "run")
-    assert {path.name for path in run.folder.iterdir()} == FILES - {"learning_curve.png", "gradients.png"}
+    assert {path.name for path in run.folder.iterdir()} == FILES - {
+        "checkpoint.npz",
+        "learning_curve.png",
+        "gradients.png",
+    }
     assert pd.read_csv(run.folder / "metrics.csv").empty
     assert pd.read_csv(run.folder / "gradients.csv").empty
 
