@@ -30,3 +30,11 @@ def points():
     """Sixty-four points in the plane and the side of a line that they are on."""
     x = np.random.default_rng(0).normal(size=(64, 2)).astype("float32")
     return x, (x @ [1, -2] > 0).astype("int64")
+
+
+@pytest.fixture
+def free_ports():
+    """A function that returns so many ports of this machine that nothing listens on."""
+    from zoo.training.workers import free_ports
+
+    return free_ports

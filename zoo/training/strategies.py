@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Literal
 
 from zoo.constraints import check
 from zoo.errors import InvalidValue, RunFailed
+
+PATIENCE = 40  # seconds that the workers wait for one that does not come
 
 Name = Literal["auto", "none", "mirrored", "multiworker"]
 
@@ -41,9 +45,56 @@ def resolve_strategy(strategy: Any) -> Any:
     if name == "auto":
         name = "multiworker" if "TF_CONFIG" in os.environ else "mirrored" if len(gpus) > 1 else "none"
     if name == "multiworker":
-        check_cluster()
+        config = check_cluster()
+        _notice_lost_workers_soon(config)
+        _wait_for_workers(config)
         return tf.distribute.MultiWorkerMirroredStrategy()
     return tf.distribute.MirroredStrategy() if name == "mirrored" else tf.distribute.get_strategy()
+
+
+def _notice_lost_workers_soon(config: dict[str, Any]) -> None:
+    # TensorFlow has no public way to set after how long a worker counts as lost.
+    from tensorflow.compiler.xla.tsl.protobuf.coordination_config_pb2 import CoordinatedJob
+    from tensorflow.python.eager import context
+
+    jobs = [job for job in ("chief", "worker") if job in config["cluster"]]
+    context.context().configure_coordination_service(
+        service_type="standalone",
+        service_leader=f"/job:{jobs[0]}/replica:0/task:0",
+        coordinated_jobs=[CoordinatedJob(name=job, num_tasks=len(config["cluster"][job])) for job in jobs],
+        heartbeat_timeout_in_ms=500 * PATIENCE,
+        shutdown_barrier_timeout_in_ms=500 * PATIENCE,
+    )
+
+
+def _wait_for_workers(config: dict[str, Any]) -> None:
+    """Returns when every worker answers.
+
+    TensorFlow itself waits for them without an end, where neither an exception nor a signal reaches it.
+
+    Raises:
+        RunFailed: One of them does not, or the port of this one is taken.
+    """
+    own = config["cluster"][config["task"]["type"]][int(config["task"]["index"])]
+    missing = [address for addresses in config["cluster"].values() for address in addresses if address != own]
+    deadline = time.monotonic() + PATIENCE
+    try:
+        with socket.create_server(("", int(own.rpartition(":")[2])), backlog=128):
+            while missing := [address for address in missing if not _answers(address)]:
+                if time.monotonic() > deadline:
+                    raise RunFailed(f"No worker answers at {', '.join(missing)}, after {PATIENCE} s.")
+                time.sleep(0.2)
+    except OSError as error:
+        raise RunFailed(f"This worker cannot be reached at {own}: {error.strerror}.") from error
+
+
+def _answers(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=2):
+            return True
+    except OSError:
+        return False
 
 
 def check_cluster() -> dict[str, Any]:
@@ -100,10 +151,10 @@ def naming_lost_workers(strategy: Any) -> Iterator[None]:
         members = config["cluster"][config["task"]["type"]]
         tasks = {int(number) for number in re.findall(r"task:(\d+)", str(error))} - {int(config["task"]["index"])}
         which = ", ".join(f"{task} ({members[task]})" for task in sorted(tasks) if task < len(members))
-        reason = str(error).strip().splitlines()[0]
+        reason = re.split(r"Error reported from [^:]*(?::\d+)?: ", str(error).strip().splitlines()[0])[-1].rstrip(":. ")
         raise RunFailed(
             f"Worker {which or 'of this training'} ended or cannot be reached, so that this one, "
-            f"{config['task']['index']} of {len(members)}, cannot go on: {reason}"
+            f"{config['task']['index']} of {len(members)}, cannot go on: {reason}."
         ) from error
 
 

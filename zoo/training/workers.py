@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 
-from zoo.errors import RunFailed
+from zoo.errors import InvalidValue, RunFailed
 
 GRACE = 10.0  # seconds that a worker has to end after another one has
 
@@ -34,7 +34,7 @@ def launch(arguments: Sequence[str], workers: int) -> int:
     Raises:
         RunFailed: A worker ended before its time; the message names it and has its last words.
     """
-    addresses = [f"localhost:{port}" for port in _free_ports(workers)]
+    addresses = [f"localhost:{port}" for port in free_ports(workers)]
     processes: list[subprocess.Popen[str]] = []
     logs = [_Log() for _ in range(workers)]
     try:
@@ -79,8 +79,8 @@ def _end(processes: list[subprocess.Popen[str]], first: int, addresses: list[str
     while processes[0].poll() is None and time.monotonic() < deadline:
         time.sleep(0.1)
     status = processes[first].returncode
-    if first == 0:
-        return status
+    if first == 0 or status == processes[0].returncode == InvalidValue.exit_code:
+        return status  # a mistake of the user's, which the chief has told
     how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
     last = logs[first].last_line()
     raise RunFailed(
@@ -102,7 +102,8 @@ class _Log:
         return (told or lines or [""])[-1]
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Returns so many ports of this machine that nothing listens on."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for each in sockets:

@@ -2,13 +2,14 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from zoo.training.workers import free_ports
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
@@ -87,16 +88,6 @@ def train(folder, kind, *, dropout=0.0, examples=70):
 
 def env(more):
     return {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **more}
-
-
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("localhost", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 # 70 examples: the last mini-batch has 6. 67: it has 3, which two replicas cannot share evenly. 65: it has 1.
