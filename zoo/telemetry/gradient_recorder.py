@@ -47,7 +47,8 @@ class GradientRecorder(keras.callbacks.Callback):
         every: `"epoch"` for one record an epoch: the mean, the smallest and the largest over its
             updates; or a number N for a record of the updates 1, 1 + N, 1 + 2N ...
         samples: How many updates of an epoch are measured at most, spread evenly over it; `"auto"` is one
-            in a hundred, and ten at least; None measures all of them. Only for `every="epoch"`.
+            in a hundred, five at least, and all of an epoch of 20 or fewer; None measures all of them.
+            Only for `every="epoch"`.
         alarms: What to look out for in the records; see `Alarm`.
         activations: Whether to record the layers' activations as well, and the error that is
             back-propagated to them; see `activation_frame`.
@@ -293,9 +294,9 @@ class GradientRecorder(keras.callbacks.Callback):
             self._event_files.close()
 
     def _updates_per_record(self, steps: int | None) -> int:
-        if self.samples is None or not steps:
+        if self.samples is None or not steps or (self.samples == "auto" and steps <= 20):
             return 1
-        return -(-steps // (max(10, steps // 100) if self.samples == "auto" else self.samples))
+        return -(-steps // (max(5, steps // 100) if self.samples == "auto" else self.samples))
 
     def _instrument(self) -> None:
         # Keras keeps a compiled step. One that was traced without the taps would not fill them, so

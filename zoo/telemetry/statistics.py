@@ -10,8 +10,8 @@ STATISTICS = ("l2", "mean_abs", "rms", "max_abs", "zeros", "nans", "infs")
 def measure(gradient: tf.Tensor | tf.IndexedSlices) -> tf.Tensor:
     """Measures one gradient.
 
-    The norm is taken of the gradient over its largest entry, so that it neither vanishes nor
-    overflows before the gradient itself does: at 1e-25 the plain sum of float32 squares is 0.
+    A norm whose square would vanish or overflow is taken of the gradient over its largest entry: at
+    1e-25 the plain sum of float32 squares is 0.
 
     Args:
         gradient: A gradient of any shape and floating type. Slices of an embedding's gradient are
@@ -26,9 +26,9 @@ def measure(gradient: tf.Tensor | tf.IndexedSlices) -> tf.Tensor:
     ['5e-25', '2.33e-25', '2.89e-25', '4e-25', '0.333', '0', '0']
     """
     dense = _single(gradient)
-    scaled, largest, unit = _scaled(dense)
+    absolute = tf.abs(dense)
     size = tf.cast(tf.size(dense), tf.float64)
-    l1, l2 = unit * _total(scaled), unit * tf.sqrt(_total(tf.square(scaled)))
+    l1, l2, largest = _total(absolute), _norm(dense), tf.cast(tf.reduce_max(absolute), tf.float64)
     zeros = _total(tf.cast(tf.equal(dense, 0), dense.dtype))
     broken = tf.cond(
         tf.math.is_finite(l1),
@@ -49,21 +49,21 @@ def distance(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
 
 
 def _norm(values: tf.Tensor) -> tf.Tensor:
-    scaled, _, unit = _scaled(values)
-    return unit * tf.sqrt(_total(tf.square(scaled)))
+    squared = _total(tf.square(values))
+
+    def of_scaled() -> tf.Tensor:
+        absolute = tf.abs(values)
+        largest = tf.reduce_max(absolute)
+        unit = tf.where((largest > 0) & tf.math.is_finite(largest), largest, tf.ones_like(largest))
+        return tf.cast(unit, tf.float64) * tf.sqrt(_total(tf.square(absolute / unit)))
+
+    is_safe = (squared > 1e-25) & (squared < 1e35)
+    return tf.cond(is_safe, lambda: tf.sqrt(squared), of_scaled)
 
 
 def _single(values: tf.Tensor | tf.IndexedSlices) -> tf.Tensor:
     dense = tf.convert_to_tensor(values)
     return tf.cast(dense, tf.float32) if dense.dtype.size < 4 else dense
-
-
-def _scaled(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Returns the absolute values over the largest, the largest, and what they are to be multiplied by."""
-    absolute = tf.abs(values)
-    largest = tf.reduce_max(absolute)
-    unit = tf.where((largest > 0) & tf.math.is_finite(largest), largest, tf.ones_like(largest))
-    return absolute / unit, tf.cast(largest, tf.float64), tf.cast(unit, tf.float64)
 
 
 def _total(values: tf.Tensor) -> tf.Tensor:
