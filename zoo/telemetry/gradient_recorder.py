@@ -46,9 +46,9 @@ class GradientRecorder(keras.callbacks.Callback):
     Args:
         every: `"epoch"` for one record an epoch: the mean, the smallest and the largest over its
             updates; or a number N for a record of the updates 1, 1 + N, 1 + 2N ...
-        samples: How many updates of an epoch are measured at most, spread evenly over it; `"auto"` is one
-            in a hundred, five at least, and all of an epoch of 20 or fewer; None measures all of them.
-            Only for `every="epoch"`.
+        samples: How many updates of an epoch are measured at most, spread evenly over it. `"auto"`
+            measures a million entries of gradients: a hundred updates of a small model, five of a large
+            one. None measures all updates. Only for `every="epoch"`.
         alarms: What to look out for in the records; see `Alarm`.
         activations: Whether to record the layers' activations as well, and the error that is
             back-propagated to them; see `activation_frame`.
@@ -294,9 +294,11 @@ class GradientRecorder(keras.callbacks.Callback):
             self._event_files.close()
 
     def _updates_per_record(self, steps: int | None) -> int:
-        if self.samples is None or not steps or (self.samples == "auto" and steps <= 20):
+        if self.samples is None or not steps:
             return 1
-        return -(-steps // (max(5, steps // 100) if self.samples == "auto" else self.samples))
+        entries = sum(int(np.prod(weight.value.shape)) for tap in self._taps for weight in tap.weights)
+        affordable = min(100, max(5, 1_000_000 // max(1, entries)))
+        return -(-steps // (affordable if self.samples == "auto" else self.samples))
 
     def _instrument(self) -> None:
         # Keras keeps a compiled step. One that was traced without the taps would not fill them, so
