@@ -212,6 +212,7 @@ def _run(
     from zoo.telemetry import GradientRecorder
     from zoo.training.checkpoint import Checkpoint
     from zoo.training.compiling import compile_model
+    from zoo.training.interrupt import Interrupt
     from zoo.training.loop import evaluate, fit
     from zoo.training.progress import ProgressBar
     from zoo.training.tables import Tables
@@ -235,6 +236,7 @@ def _run(
     status: Status = "finished"
     start = time.perf_counter()
     with contextlib.ExitStack() as stack:
+        callbacks.append(stack.enter_context(Interrupt()))
         if (progress or watch) and folder.writes:
             bar = ProgressBar(
                 epochs=recipe.epochs,
