@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.telemetry.layout import named_layers
-from zoo.telemetry.stores import EpochStore, UpdateStore, variable, variables_of, when
+from zoo.telemetry.stores import store_for, variable, variables_of, when
 
 FORWARD = ("mean", "std", "saturated")
 BACKWARD = ("delta_l2", "delta_rms")
@@ -52,11 +52,7 @@ class ActivationTap:
         self._optimizer, self._every, self._is_due = optimizer, every, is_due
         shape = (len(self.layers), len(NAMES))
         names = NAMES if every is None else (*NAMES, "dead")
-        self._store = (
-            EpochStore(len(self.layers), names)
-            if every is None
-            else UpdateStore(len(self.layers), names, every=every, capacity=capacity)
-        )
+        self._store = store_for(len(self.layers), names, every=every, capacity=capacity)
         # Of a layer that is used twice in a step, or of a step in several parts, the mean is recorded.
         self._sum, self._count = variable(shape, tf.float64), variable(shape, tf.float64)
         self._active = [

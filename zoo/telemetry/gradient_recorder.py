@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,7 +18,7 @@ from zoo.errors import InvalidValue
 from zoo.telemetry import activations as activity
 from zoo.telemetry import histograms as bins
 from zoo.telemetry.alarms import Alarm, GradientWarning
-from zoo.telemetry.layout import trainable_weights
+from zoo.telemetry.layout import optimizers_of, trainable_weights
 from zoo.telemetry.statistics import STATISTICS
 from zoo.telemetry.tap import Records, Tap, innermost
 from zoo.telemetry.tensorboard import EventFiles
@@ -284,7 +284,7 @@ class GradientRecorder(keras.callbacks.Callback):
         found = self.model.train_function
         call = found if isinstance(found, _Substitute) else self._instrumented
         assert call is not None  # made when training began
-        object.__setattr__(self.model, "train_function", _Substitute(self.model, found, call, self._taps))
+        object.__setattr__(self.model, "train_function", _Substitute(self.model, found, call, self.attached))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._read()
@@ -314,8 +314,7 @@ class GradientRecorder(keras.callbacks.Callback):
         every = None if self.every == "epoch" else self.every
         self._capacity = 256 + 8 * steps_per_call // (every or 1)
         self._calls_that_fit = 1
-        found = [value for value in vars(model).values() if isinstance(value, keras.Optimizer)]
-        optimizers = {id(innermost(optimizer)): optimizer for optimizer in found}.values()
+        optimizers = {id(innermost(optimizer)): optimizer for optimizer in optimizers_of(model)}.values()
         with model.distribute_strategy.scope():
             self._taps = [
                 Tap(
@@ -385,13 +384,15 @@ class _Substitute:
     """
 
     def __init__(
-        self, model: keras.Model, found: Callable[..., Any], call: Callable[..., Any], taps: list[Tap]
+        self,
+        model: keras.Model,
+        found: Callable[..., Any],
+        call: Callable[..., Any],
+        attached: Callable[[], AbstractContextManager[None]],
     ) -> None:
-        self._model, self._found, self._call, self._taps = model, found, call, taps
+        self._model, self._found, self._call, self._attached = model, found, call, attached
 
     def __call__(self, iterator: Any) -> Any:
         object.__setattr__(self._model, "train_function", self._found)
-        with ExitStack() as stack:
-            for tap in self._taps:
-                stack.enter_context(tap.attached())
+        with self._attached():
             return self._call(iterator)

@@ -61,6 +61,11 @@ def trainable_weights(model: keras.Model) -> list[Weight]:
     return [weight for key, weight in found.items() if key in trained]
 
 
+def optimizers_of(model: keras.Model) -> list[keras.Optimizer]:
+    """Lists the optimisers of a model: the one that it is compiled with, and others that it has as attributes."""
+    return [value for value in vars(model).values() if isinstance(value, keras.Optimizer)]
+
+
 def _name_inside(path: str, owner: str) -> str:
     parts = path.split("/")
     below = parts[len(parts) - parts[::-1].index(owner) :] if owner in parts else parts[-1:]

@@ -103,6 +103,11 @@ class UpdateStore:
         """Forgets nothing: old records are written over."""
 
 
+def store_for(weights: int, names: tuple[str, ...], *, every: int | None, capacity: int) -> EpochStore | UpdateStore:
+    """Returns a store for records of each `every`-th update, or of whole epochs where that is None."""
+    return EpochStore(weights, names) if every is None else UpdateStore(weights, names, every=every, capacity=capacity)
+
+
 def variable(shape: tuple[int, ...], dtype: tf.DType, value: float = 0) -> tf.Variable:
     """Returns a variable for what every replica computes alike: the first one's is kept."""
     return tf.Variable(

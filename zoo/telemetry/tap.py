@@ -19,7 +19,7 @@ from zoo.telemetry import histograms
 from zoo.telemetry.activations import ActivationTap
 from zoo.telemetry.layout import Weight
 from zoo.telemetry.statistics import STATISTICS, distance, measure
-from zoo.telemetry.stores import EpochStore, SumStore, UpdateStore, variable, variables_of, when
+from zoo.telemetry.stores import SumStore, UpdateStore, store_for, variable, variables_of, when
 
 CLIP = "_clip_gradients"
 SEAM = "_all_reduce_sum_gradients"
@@ -101,9 +101,7 @@ class Tap:
         self.weights = weights
         self._index = {id(weight.value.value): number for number, weight in enumerate(weights)}
         self._gradients, self._changes = (
-            EpochStore(len(weights), names)
-            if self._every is None
-            else UpdateStore(len(weights), names, every=self._every, capacity=self._capacity)
+            store_for(len(weights), names, every=self._every, capacity=self._capacity)
             for names in ((*STATISTICS, *(CLIPPED if self._clips else ())), UPDATE)
         )
         self._counts = None

@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.files import replacing
+from zoo.telemetry.layout import optimizers_of
 from zoo.training.steps import Steps
 
 WORTHWHILE = 3.0  # seconds of training, below which compiling costs more than it can save
@@ -123,7 +124,7 @@ def _fingerprint(model: keras.Model, shape: tuple[int, ...], interval: tuple[int
     seen = [
         type(model).__qualname__,
         layers,
-        [type(value).__name__ for value in vars(model).values() if isinstance(value, keras.Optimizer)],
+        [type(optimizer).__name__ for optimizer in optimizers_of(model)],
         str(model.loss),
         [metric.name for metric in model.metrics],
         str(model.dtype_policy.name),

@@ -96,8 +96,3 @@ class Checkpoint:
             )
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
-
-    def remove(self) -> None:
-        """Removes the file, when the training is done."""
-        if self._writes:
-            self.path.unlink(missing_ok=True)

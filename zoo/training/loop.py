@@ -16,6 +16,7 @@ import tensorflow as tf
 from zoo.constraints import at_least, check, probability
 from zoo.errors import InvalidValue
 from zoo.telemetry import GradientProbe, GradientRecorder
+from zoo.telemetry.layout import optimizers_of
 from zoo.training.acceleration import choose
 from zoo.training.checkpoint import Checkpoint, Position
 from zoo.training.orders import OrderedBatches, order
@@ -113,15 +114,32 @@ def fit(
         checkpoint = Checkpoint(checkpoint)
     stands = (checkpoint.position() if checkpoint else None) or Position(epoch=initial_epoch)
     callbacks = list(callbacks or [])
-    if reason := _why_slow(model, x, callbacks):
-        if checkpoint:
-            raise InvalidValue(f"A training with a checkpoint runs in compiled calls; this one cannot: {reason}.")
-        return _slowly(model, locals(), reason)
-    data = _arrays(x, y, sample_weight, class_weight)
-    if validation_data is None and validation_split:
+    data = _arrays(x, y, sample_weight, class_weight) if _are_arrays(x) else None
+    if data is not None and validation_data is None and validation_split:
         check("validation_split", validation_split, Annotated[float, probability])
         held_out = int(_examples(data) * (1 - validation_split))
         data, validation_data = _rows(data, slice(held_out)), _rows(data, slice(held_out, None))
+
+    def slowly(reason: str) -> keras.callbacks.History:
+        warnings.warn(f"{model.name} is trained step by step by Keras' own fit: {reason}.", SlowFit, stacklevel=3)
+        same = {
+            "epochs": epochs,
+            "initial_epoch": initial_epoch,
+            "validation_data": validation_data,
+            "validation_freq": validation_freq,
+            "callbacks": callbacks,
+            "verbose": verbose,
+        }
+        if data is None:
+            return model.fit(x, shuffle=None, **same)  # of anything else Keras says that it ignores it
+        batches = OrderedBatches(data, batch_size, seed=seed if shuffle else None, epoch=initial_epoch)
+        return model.fit(batches, shuffle=False, validation_batch_size=validation_batch_size or batch_size, **same)
+
+    reason = f"its data are a {type(x).__name__}, not arrays" if data is None else _why_slow(model, callbacks)
+    if reason or data is None:
+        if checkpoint:
+            raise InvalidValue(f"A training with a checkpoint runs in compiled calls; this one cannot: {reason}.")
+        return slowly(reason)
     try:
         make_variables(model, data)
         draw_apart(model)
@@ -135,7 +153,7 @@ def fit(
             stop_every=checkpoint_every,
         )
     except _CANNOT_BE_COMPILED as error:
-        return _slowly(model, locals(), f"its step cannot be compiled ({str(error).strip().splitlines()[0]})")
+        return slowly(f"its step cannot be compiled ({str(error).strip().splitlines()[0]})")
     validate: Callable[[], dict[str, float]] | None = None
     if validation_data is not None:
         validate = evaluation(model, _arrays(*validation_data), validation_batch_size or batch_size)
@@ -220,12 +238,12 @@ class Training:
         self._save_every = stop_every
         if stop_every:
             self._stops.append(stop_every)
-        self._batches = np.resize(np.arange(_examples(data)), (self._longest, batch_size))
+        batches = np.resize(np.arange(_examples(data)), (self._longest, batch_size))
         step, recorded = self._kinds_of_step()
         with self._attached():
             self._run = choose(
                 lambda jit: Steps(model, step, data, jit_compile=jit, recorded=recorded),
-                self._batches,
+                batches,
                 model=model,
                 steps=self.steps * epochs,
                 jit_compile=jit_compile,
@@ -256,8 +274,7 @@ class Training:
     def variables(self) -> list[tf.Variable]:
         """All variables that the steps read or change: weights, optimiser, metrics, random state, records."""
         model = self._model
-        optimizers = [value for value in vars(model).values() if isinstance(value, keras.Optimizer)]
-        owners = [model, *optimizers, *model.metrics]
+        owners = [model, *optimizers_of(model), *model.metrics]
         known = [variable.value for owner in owners for variable in owner.variables]
         known += [variable for recorder in self._recorders for variable in recorder.variables]
         return list({id(variable): variable for variable in known}.values())
@@ -368,11 +385,9 @@ _CANNOT_BE_COMPILED = (
 )
 
 
-def _why_slow(model: keras.Model, x: Any, callbacks: Sequence[keras.callbacks.Callback]) -> str:
+def _why_slow(model: keras.Model, callbacks: Sequence[keras.callbacks.Callback]) -> str:
     if model.run_eagerly:
         return "it is compiled with run_eagerly=True"
-    if isinstance(x, (tf.data.Dataset, keras.utils.PyDataset)) or not all(map(_is_array, keras.tree.flatten(x))):
-        return f"its data are a {type(x).__name__}, not arrays"
     for callback in callbacks:
         if _needs_every_step(callback):
             return f"the callback {type(callback).__name__} is to be called at every step"
@@ -387,23 +402,6 @@ def _needs_every_step(callback: keras.callbacks.Callback) -> bool:
         return frequency != "epoch"
     kind, base = type(callback), keras.callbacks.Callback
     return any(hook in vars(callback) or getattr(kind, hook) is not getattr(base, hook) for hook in _BATCH_HOOKS)
-
-
-def _slowly(model: keras.Model, given: dict[str, Any], reason: str) -> keras.callbacks.History:
-    warnings.warn(f"{model.name} is trained step by step by Keras' own fit: {reason}.", SlowFit, stacklevel=3)
-    x, arguments = given["x"], {}
-    if all(map(_is_array, keras.tree.flatten(x))) and not isinstance(x, (tf.data.Dataset, keras.utils.PyDataset)):
-        data = _arrays(x, given["y"], given["sample_weight"], given["class_weight"])
-        if given["validation_data"] is None and given["validation_split"]:
-            held_out = int(_examples(data) * (1 - given["validation_split"]))
-            data, given["validation_data"] = _rows(data, slice(held_out)), _rows(data, slice(held_out, None))
-        seed = given["seed"] if given["shuffle"] else None
-        x = OrderedBatches(data, given["batch_size"], seed=seed, epoch=given["initial_epoch"])
-        arguments = {"shuffle": False, "validation_batch_size": given["validation_batch_size"] or given["batch_size"]}
-    else:
-        arguments = {"shuffle": None}  # which Keras ignores there, and says so of anything else
-    same = ("epochs", "initial_epoch", "validation_data", "validation_freq", "callbacks", "verbose")
-    return model.fit(x, **arguments, **{name: given[name] for name in same})
 
 
 def _arrays(x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None) -> tuple[Any, ...]:
@@ -440,8 +438,13 @@ def _examples(data: tuple[Any, ...]) -> int:
     return len(keras.tree.flatten(data)[0])
 
 
-def _is_array(values: Any) -> bool:
-    return values is None or isinstance(values, (np.ndarray, tf.Tensor)) or hasattr(values, "__array__")
+def _are_arrays(x: Any) -> bool:
+    if isinstance(x, (tf.data.Dataset, keras.utils.PyDataset)):
+        return False
+    return all(
+        values is None or isinstance(values, (np.ndarray, tf.Tensor)) or hasattr(values, "__array__")
+        for values in keras.tree.flatten(x)
+    )
 
 
 def _metrics(model: keras.Model, logs: Any) -> dict[str, float]:

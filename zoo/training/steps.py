@@ -9,6 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo.telemetry.layout import optimizers_of
+
 LARGEST_CALL = 32 * 2**20  # bytes of examples that are gathered for one call
 LONGEST_CALL = 1000  # steps
 
@@ -113,8 +115,8 @@ def make_variables(model: keras.Model, data: tuple[Any, ...]) -> None:
     # `test_on_batch` would do without a strategy; under MultiWorkerMirroredStrategy it fails (keras#20585).
     with model.distribute_strategy.scope():
         model._symbolic_build(data_batch=keras.tree.map_structure(lambda each: tf.convert_to_tensor(each[:1]), data))
-        for optimizer in vars(model).values():
-            if isinstance(optimizer, keras.Optimizer) and not optimizer.built:
+        for optimizer in optimizers_of(model):
+            if not optimizer.built:
                 optimizer.build(model.trainable_variables)
 
 

@@ -10,6 +10,7 @@ import keras
 import pandas as pd
 
 from zoo.telemetry import GradientRecorder
+from zoo.telemetry.gradient_recorder import COLUMNS
 from zoo.training.run_folder import RunFolder
 
 
@@ -58,8 +59,9 @@ class Tables(keras.callbacks.Callback):
 
     def write_gradients(self) -> None:
         """Writes the magnitudes, all that was measured, and what else was asked for, as tables."""
-        self._folder.write_table("gradients.csv", self._recorder.frame())
-        self._folder.write_table("gradient_details.csv", self._recorder.frame(full=True))
+        details = self._recorder.frame(full=True)
+        self._folder.write_table("gradients.csv", details[list(COLUMNS)])
+        self._folder.write_table("gradient_details.csv", details)
         others = {
             "activations.csv": self._recorder.activation_frame(full=True),
             "histograms.csv": self._recorder.histogram_frame(),
