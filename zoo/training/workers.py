@@ -59,12 +59,14 @@ def launch(arguments: Sequence[str], workers: int) -> int:
 
 def _wait(processes: list[subprocess.Popen[str]], addresses: list[str], logs: list[_Log]) -> int:
     try:
-        while any(process.poll() is None for process in processes):
-            for index, process in enumerate(processes):
-                if process.poll() not in (None, 0):
-                    return _end(processes, index, addresses, logs)
+        while True:
+            statuses = [process.poll() for process in processes]
+            failed = [index for index, status in enumerate(statuses) if status]
+            if failed:
+                return _end(processes, failed[0], addresses, logs)
+            if None not in statuses:
+                return 0
             time.sleep(0.1)
-        return 0
     except KeyboardInterrupt:
         # The terminal has told all of them; the chief tidies up.
         deadline = time.monotonic() + GRACE

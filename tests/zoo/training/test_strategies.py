@@ -11,7 +11,7 @@ import tensorflow as tf
 
 import zoo
 from zoo.errors import InvalidValue, RunFailed
-from zoo.training import strategies
+from zoo.training import strategies, workers
 from zoo.training.strategies import check_cluster, division, resolve_strategy, writes_files
 
 ROOT = Path(__file__).parents[3]
@@ -129,6 +129,12 @@ class TestWorkers:
         done = subprocess.run([*TRAIN, "deep_mpl", "--workers", "2"], capture_output=True, text=True, cwd=ROOT)
         assert done.returncode == 2
         assert done.stderr.count('zoo: Unknown model "deep_mpl"') == 1
+
+    def test_workers_that_end_in_the_same_moment_have_not_succeeded(self):
+        processes = [subprocess.Popen([sys.executable, "-c", "raise SystemExit(2)"], text=True) for _ in range(2)]
+        for process in processes:
+            process.wait()
+        assert workers._wait(processes, ["localhost:1", "localhost:2"], []) == 2
 
 
 def children(pid):
