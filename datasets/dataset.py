@@ -141,6 +141,34 @@ class Dataset:
         split = self.splits[part]
         return batches(split.x, split.y, batch_size, shuffle=part == "train" if shuffle is None else shuffle, seed=seed)
 
+    def with_labels(self, count: int, *, seed: int = 0) -> Dataset:
+        """Returns the data set with so few training examples, drawn by class in equal shares.
+
+        Args:
+            count: How many, at least one a class.
+            seed: Decides which.
+
+        Raises:
+            InvalidValue: There are not so many, or fewer than classes.
+
+        >>> import datasets
+        >>> datasets.load("digits").with_labels(100).class_counts["train"].tolist()
+        [10, 10, 10, 10, 10, 10, 10, 10, 10, 10]
+        """
+        count = check("labels", count, Annotated[int, at_least(1)])
+        random = np.random.default_rng(seed)
+        order = random.permutation(len(self.train))
+        # The first of every class, then the second of every class, and so on.
+        rank = np.empty(len(order), int)
+        for label in range(self.classes):
+            of_class = order[self.train.y[order] == label]
+            rank[of_class] = np.arange(len(of_class))
+        rows = order[np.argsort(rank[order], kind="stable")]
+        if not self.classes <= count <= len(self.train):
+            raise InvalidValue(f"labels must be from {self.classes}, one a class, to {len(self.train)}; got {count}.")
+        rows = np.sort(rows[:count])
+        return replace(self, train=Split(self.train.x[rows], self.train.y[rows]))
+
     def folds(self, *, repeats: int = 5, splits: int = 2, seed: int = 0) -> Iterator[Dataset]:
         """Yields stratified cross-validation folds over all examples, without validation sets.
 

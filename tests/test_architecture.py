@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = [
     {"zoo", "zoo.errors", "zoo.constraints", "zoo.files", "zoo.tensorflow_import"},
     {"datasets"},
-    {"zoo.recipes", "zoo.registry", "zoo.models", "zoo.layers"},
+    {"zoo.recipes", "zoo.registry", "zoo.models", "zoo.layers", "zoo.optimizers"},
     {"zoo.packages"},
     {"zoo.telemetry", "zoo.pretraining"},
     {"zoo.training"},

@@ -31,8 +31,11 @@ class Constraint:
 
 
 positive = Constraint("above 0", lambda value: value > 0)
+below_one = Constraint("below 1", lambda value: value < 1)
 non_negative = Constraint("of at least 0", lambda value: value >= 0)
 probability = Constraint("above 0 and at most 1", lambda value: 0 < value <= 1)
+open_probability = Constraint("above 0 and below 1", lambda value: 0 < value < 1)
+share = Constraint("from 0 to 1", lambda value: 0 <= value <= 1)
 
 
 def at_least(low: int) -> Constraint:

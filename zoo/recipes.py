@@ -8,9 +8,16 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from zoo.constraints import at_least, check, non_negative, positive
+from zoo.constraints import at_least, below_one, check, non_negative, positive
 
-Loss = Literal["sparse_categorical_crossentropy", "summed_binary_crossentropy"]
+Loss = Literal[
+    "sparse_categorical_crossentropy",
+    "summed_binary_crossentropy",
+    "reconstruction_crossentropy",
+    "reconstruction_squared_error",
+    "contrastive_divergence",
+    "up_down",
+]
 Optimizer = Literal["sgd", "adam"]
 _LEGAL = {
     "loss": Loss,
@@ -18,6 +25,7 @@ _LEGAL = {
     "learning_rate": Annotated[float, positive],
     "batch_size": Annotated[int, at_least(1)],
     "epochs": Annotated[int, at_least(1)],
+    "learning_rate_decay": Literal["none", "linear"],
     "weight_penalty": Annotated[float, non_negative],
     "input_scale": Annotated[float, positive],
 }
@@ -32,15 +40,24 @@ class Recipe:
         summary: What it is, in a line.
         source: Where it was published.
         options: The builder options that it presupposes; the user's own come on top.
-        loss: `"sparse_categorical_crossentropy"` on softmax outputs, or
-            `"summed_binary_crossentropy"`: the binary cross-entropies of all outputs, added up.
+        loss: `"sparse_categorical_crossentropy"` on softmax outputs;
+            `"summed_binary_crossentropy"`: the binary cross-entropies of all outputs, added up; an
+            auto-encoder's `"reconstruction_crossentropy"` and `"reconstruction_squared_error"`, added
+            up over the inputs; `"contrastive_divergence"`, an RBM's own; `"up_down"`, a generative deep belief
+            network's.
         optimizer: `"sgd"` or `"adam"`.
         learning_rate: The optimiser's learning rate.
+        learning_rate_decay: `"linear"` lets it fall to 0 over the training; `"none"` leaves it.
+        momentum: Of `"sgd"`, by the epoch from which it holds: `{1: 0.5, 6: 0.9}`; empty for none.
         batch_size: Examples in a mini-batch. The last, smaller one is not dropped.
         epochs: Passes over the training set.
         weight_penalty: The lambda of an L2 term lambda / 2n * (sum of squared weights), with n the
             number of training examples. It applies to kernels, never to biases.
         input_scale: What the inputs, in [0, 1], are multiplied by.
+        pretraining: How each hidden layer is trained without labels first; None for no such stage. Among
+            its options, a tuple has a value for each layer.
+        classifier: How the output layer is then trained, the hidden ones being frozen, before all are
+            trained together; None for no such stage.
 
     Raises:
         InvalidValue: A field of the wrong type or out of range.
@@ -58,14 +75,39 @@ class Recipe:
     loss: Loss
     optimizer: Optimizer
     learning_rate: float
+    learning_rate_decay: Literal["none", "linear"] = "none"
+    momentum: Mapping[int, float] = field(default_factory=dict)
     batch_size: int
     epochs: int
     weight_penalty: float = 0.0
     input_scale: float = 1.0
+    pretraining: Recipe | None = None
+    classifier: Recipe | None = None
 
     def __post_init__(self) -> None:
-        for each in dataclasses.fields(self):
-            if each.name not in ("name", "options", "source", "summary"):
-                checked = check(f"{self.name}: {each.name}", getattr(self, each.name), _LEGAL[each.name])
-                object.__setattr__(self, each.name, checked)
-        object.__setattr__(self, "options", MappingProxyType(dict(self.options)))
+        def keep(name: str, value: Any) -> None:
+            object.__setattr__(self, name, value)
+
+        for name, legal in _LEGAL.items():
+            keep(name, check(f"{self.name}: {name}", getattr(self, name), legal))
+        keep("options", MappingProxyType(dict(self.options)))
+        momentum = {
+            check(f"{self.name}: an epoch of momentum", int(epoch), Annotated[int, at_least(1)]): check(
+                f"{self.name}: momentum", value, Annotated[float, non_negative, below_one]
+            )
+            for epoch, value in self.momentum.items()
+        }
+        keep("momentum", MappingProxyType(dict(sorted(momentum.items()))))
+        for name in ("pretraining", "classifier"):
+            if isinstance(content := getattr(self, name), Mapping):
+                keep(name, Recipe(**content))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the recipe as plain values; `Recipe(**values)` makes it again."""
+
+        def plain(value: Any) -> Any:
+            if isinstance(value, Recipe):
+                return value.to_dict()
+            return dict(value) if isinstance(value, Mapping) else value
+
+        return {each.name: plain(getattr(self, each.name)) for each in dataclasses.fields(self)}

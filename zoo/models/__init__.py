@@ -1,5 +1,18 @@
 """The builders, one family a file; importing them does not import Keras."""
 
+from zoo.models.autoencoder import autoencoder, denoising_autoencoder
 from zoo.models.mlp import deep_mlp, dropout_mlp, shallow_mlp
+from zoo.models.pretrained import dbn, generative_dbn, stacked_autoencoder
+from zoo.models.rbm import rbm
 
-__all__ = ["deep_mlp", "dropout_mlp", "shallow_mlp"]
+__all__ = [
+    "autoencoder",
+    "dbn",
+    "deep_mlp",
+    "denoising_autoencoder",
+    "dropout_mlp",
+    "generative_dbn",
+    "rbm",
+    "shallow_mlp",
+    "stacked_autoencoder",
+]

@@ -47,7 +47,7 @@ class GradientRecorder(keras.callbacks.Callback):
         every: `"epoch"` for one record an epoch: the mean, the smallest and the largest over its
             updates; or a number N for a record of the updates 1, 1 + N, 1 + 2N ...
         samples: How many updates of an epoch are measured at most, spread evenly over it. `"auto"`
-            measures a million entries of gradients: a hundred updates of a small model, five of a large
+            measures half a million entries of gradients: twenty updates of a small model, five of a large
             one. None measures all updates. Only for `every="epoch"`.
         alarms: What to look out for in the records; see `Alarm`.
         activations: Whether to record the layers' activations as well, and the error that is
@@ -297,7 +297,7 @@ class GradientRecorder(keras.callbacks.Callback):
         if self.samples is None or not steps:
             return 1
         entries = sum(int(np.prod(weight.value.shape)) for tap in self._taps for weight in tap.weights)
-        affordable = min(100, max(5, 1_000_000 // max(1, entries)))
+        affordable = min(100, max(5, 500_000 // max(1, entries)))
         return -(-steps // (affordable if self.samples == "auto" else self.samples))
 
     def _instrument(self) -> None:

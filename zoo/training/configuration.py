@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
+
 from zoo.constraints import Seed, at_least, check, positive
 from zoo.errors import InvalidValue
 from zoo.recipes import Recipe
@@ -27,7 +29,10 @@ class Configuration:
         dataset: The data set.
         recipe: The recipe, with what the caller changed of it.
         seed: Decides the initial weights, the order of the examples and every other draw.
+        unlabelled: Examples that the layers are pre-trained on, `(n, *input_shape)`: those of the training
+            set, labelled or not, and those that were given besides.
         validation: What was asked to be kept for validation, where the data set was loaded by name.
+        labels: How many labels of the training set are used, or None for all.
     """
 
     model: str
@@ -35,7 +40,9 @@ class Configuration:
     dataset: Dataset
     recipe: Recipe
     seed: int
+    unlabelled: np.ndarray
     validation: float | int | None = None
+    labels: int | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -57,24 +64,30 @@ class Configuration:
                 "classes": data.classes,
                 "examples": {name: len(split) for name, split in data.splits.items()},
             },
-            "recipe": {
-                field.name: dict(value) if isinstance(value, Mapping) else value
-                for field in dataclasses.fields(self.recipe)
-                for value in [getattr(self.recipe, field.name)]
-            },
+            "recipe": self.recipe.to_dict(),
             "steps_per_epoch": self.steps_per_epoch,
             "seed": self.seed,
             "validation": self.validation,
+            "labels": self.labels,
+            "unlabelled": len(self.unlabelled),
         }
 
     @classmethod
-    def from_dict(cls, content: Mapping[str, Any], *, dataset: Dataset | None, epochs: int | None) -> Configuration:
+    def from_dict(
+        cls,
+        content: Mapping[str, Any],
+        *,
+        dataset: Dataset | None,
+        epochs: int | None,
+        unlabelled: np.ndarray | None = None,
+    ) -> Configuration:
         """Returns the configuration that `to_dict` was called on.
 
         Args:
             content: What it returned.
             dataset: The data set, where it cannot be loaded by its name.
             epochs: Another number of epochs, or None for the same.
+            unlabelled: The examples without labels that were given besides.
 
         Raises:
             InvalidValue: The data are not those that the configuration was made for.
@@ -91,7 +104,14 @@ class Configuration:
             validation=content["validation"] if dataset is None else None,
             seed=content["seed"],
             options=options,
+            labels=content["labels"],
+            unlabelled=unlabelled,
         )
+        if len(configuration.unlabelled) != content["unlabelled"]:
+            raise InvalidValue(
+                f"The run was pre-trained on {content['unlabelled']} examples; there are "
+                f"{len(configuration.unlabelled)} now. Give unlabelled= as it was."
+            )
         found = configuration.to_dict()["dataset"]
         if any(found[what] != known[what] for what in ("digest", "examples")):
             raise InvalidValue(
@@ -113,6 +133,9 @@ def resolve(
     validation: float | int | None,
     seed: int,
     options: Mapping[str, Any],
+    labels: int | None = None,
+    unlabelled: np.ndarray | None = None,
+    pretraining_epochs: int | None = None,
 ) -> Configuration:
     """Checks what `train` was asked for and fills in the rest; `train` has the arguments.
 
@@ -129,11 +152,24 @@ def resolve(
         ),
     }
     recipe = dataclasses.replace(recipe, **{key: value for key, value in changes.items() if value is not None})
+    if pretraining_epochs is not None:
+        if recipe.pretraining is None:
+            raise InvalidValue(f"{name}, recipe {recipe.name}, has no pre-training to give epochs to.")
+        pretraining = dataclasses.replace(recipe.pretraining, epochs=pretraining_epochs)
+        recipe = dataclasses.replace(recipe, pretraining=pretraining)
+    if unlabelled is not None and recipe.pretraining is None:
+        raise InvalidValue(f"{name}, recipe {recipe.name}, has no pre-training to use unlabelled examples in.")
     seed = check("seed", seed, Seed)
     model.resolve(options)
 
     data = _load(dataset, validation, seed)
+    all_examples = data.train.x
+    if labels is not None:
+        data = data.with_labels(labels, seed=seed)
+    if unlabelled is not None:
+        all_examples = np.concatenate([all_examples, _checked(unlabelled, data.input_shape)])
     from_data = {"input_shape": data.input_shape, "classes": data.classes}
+    from_data = {key: value for key, value in from_data.items() if key in model.options}
     resolved = model.resolve(
         {**recipe.options, **options, **{key: from_data[key] for key in from_data if key not in options}}
     )
@@ -142,7 +178,25 @@ def resolve(
             raise InvalidValue(f"{name}: {key} must be {value} for the data set {data.name}; got {resolved[key]}.")
     if recipe.weight_penalty and "l2" not in options:
         resolved["l2"] = recipe.weight_penalty / (2 * len(data.train))
-    return Configuration(model=name, options=resolved, dataset=data, recipe=recipe, seed=seed, validation=validation)
+    return Configuration(
+        model=name,
+        options=resolved,
+        dataset=data,
+        recipe=recipe,
+        seed=seed,
+        unlabelled=all_examples,
+        validation=validation,
+        labels=labels,
+    )
+
+
+def _checked(unlabelled: Any, shape: tuple[int, ...]) -> np.ndarray:
+    unlabelled = np.asarray(unlabelled, "float32")
+    if unlabelled.shape[1:] != shape or not len(unlabelled):
+        raise InvalidValue(f"Unlabelled examples must have shape {shape} each; got an array of {unlabelled.shape}.")
+    if not np.isfinite(unlabelled).all():
+        raise InvalidValue("Unlabelled examples must be finite; some are NaN or infinite.")
+    return unlabelled
 
 
 def _load(dataset: str | Dataset, validation: float | int | None, seed: int) -> Dataset:

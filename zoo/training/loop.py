@@ -61,6 +61,8 @@ def fit(
     anew in every epoch, and the last one of an epoch may be smaller. It works under a
     `tf.distribute` strategy too, the model having been built and compiled in its scope.
 
+    A model that has a method `adapt`, as an RBM has, is given all inputs first.
+
     A callback's `on_train_batch_begin` and `on_train_batch_end` come once a call, as they do under
     `steps_per_execution`. Where a callback of one's own has such a method, and does not say
     `content_with_calls = True`, where the data are not arrays, or where the model runs eagerly or its
@@ -140,6 +142,8 @@ def fit(
         if checkpoint:
             raise InvalidValue(f"A training with a checkpoint runs in compiled calls; this one cannot: {reason}.")
         return slowly(reason)
+    if hasattr(model, "adapt"):
+        model.adapt(data[0])
     try:
         make_variables(model, data)
         draw_apart(model)

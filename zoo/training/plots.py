@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 
 def plot_learning_curve(metrics: pd.DataFrame, *, title: str = "") -> Figure:
-    """Draws loss and accuracy by epoch, of the training and the validation set.
+    """Draws the loss and each metric by epoch, of the training and the validation set.
 
     Args:
-        metrics: A run's metrics: `epoch`, `loss`, `accuracy`, and the two with `val_` before them
-            where there is a validation set.
+        metrics: A run's metrics: `epoch`, `loss`, others such as `accuracy`, and the same with `val_`
+            before them where there is a validation set.
         title: A title for the figure.
 
     Returns:
@@ -23,8 +23,9 @@ def plot_learning_curve(metrics: pd.DataFrame, *, title: str = "") -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+    names = [name for name in map(str, metrics) if name != "epoch" and not name.startswith("val_")]
+    figure = Figure(figsize=(4.5 * len(names), 4), layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         for column, label, style in (
             (name, "training", {"color": "#0072B2", "linestyle": "-", "marker": "o"}),
             (f"val_{name}", "validation", {"color": "#D55E00", "linestyle": "--", "marker": "s"}),
@@ -32,7 +33,7 @@ def plot_learning_curve(metrics: pd.DataFrame, *, title: str = "") -> Figure:
             if column in metrics:
                 axes.plot(metrics["epoch"], metrics[column], label=label, markersize=4, **style)
         axes.set_xlabel("epoch")
-        axes.set_ylabel(name)
+        axes.set_ylabel(name.replace("_", " "))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)

@@ -26,6 +26,7 @@ class ProgressBar(keras.callbacks.Callback):
         watch: The recorder whose layers are shown below the bar, or None. It must come before this
             callback in the list.
         console: Where to show it; None takes standard error.
+        label: What stands before the epoch, as in `"hidden_1, stage 1 of 5"`.
     """
 
     content_with_calls = True
@@ -37,12 +38,14 @@ class ProgressBar(keras.callbacks.Callback):
         steps_per_epoch: int,
         watch: GradientRecorder | None = None,
         console: Console | None = None,
+        label: str = "",
     ) -> None:
         super().__init__()
         self._epochs, self._steps, self._watch = epochs, steps_per_epoch, watch
+        self._label = f"{label}, " if label else ""
         self._console = console or Console(stderr=True)
         self._progress = _ProgressAbove(
-            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+            TextColumn(f"{self._label}epoch {{task.fields[epoch]}}/{{task.fields[epochs]}}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[metrics]}"),
@@ -83,7 +86,9 @@ class ProgressBar(keras.callbacks.Callback):
             self._look()
             return
         numbers = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
-        self._console.print(f"epoch {epoch + 1:>{len(str(self._epochs))}}/{self._epochs}  {numbers}", soft_wrap=True)
+        self._console.print(
+            f"{self._label}epoch {epoch + 1:>{len(str(self._epochs))}}/{self._epochs}  {numbers}", soft_wrap=True
+        )
         if self._watch and len(frame := self._watch.frame()):
             self._console.print(f"  {layer_line(frame)}", soft_wrap=True)
 

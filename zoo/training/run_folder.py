@@ -69,6 +69,11 @@ class RunFolder:
         """
         if not Path(path, "config.json").is_file():
             raise InvalidValue(f"There is no run in {path}: it has no config.json.")
+        return cls.at(path, writes=writes)
+
+    @classmethod
+    def at(cls, path: str | Path, *, writes: bool = True) -> RunFolder:
+        """Takes a folder that is there."""
         folder = cls(path, name="", writes=False)
         folder.writes = writes
         return folder

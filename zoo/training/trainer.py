@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import math
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +19,13 @@ from zoo.training.strategies import division, naming_lost_workers, resolve_strat
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
     import pandas as pd
 
     from datasets import Dataset
-    from zoo.telemetry import GradientRecorder
+    from datasets.dataset import Split
+    from zoo.training.stage import How, StageRun, Status
 
-Status = Literal["finished", "interrupted", "failed"]
 Extra = Literal["activations", "histograms", "tensorboard"]
 
 
@@ -41,7 +39,8 @@ class Run:
         model: The model, as it was at the end.
         metrics: One row an epoch: `epoch`, `loss`, `accuracy`, and with `val_` those of validation.
         gradients: The records of `GradientRecorder.frame()`, one an epoch.
-        test: Loss and accuracy on the test set; empty for a run that failed, or was interrupted there.
+        stages: Each stage of a training that has several, the last one among them.
+        test: Loss and accuracy on the test set; empty for a run that failed, or was interrupted.
         seconds: How long the training took, without the test.
         division: How each mini-batch was divided among devices.
     """
@@ -51,6 +50,7 @@ class Run:
     model: keras.Model
     metrics: pd.DataFrame
     gradients: pd.DataFrame
+    stages: tuple[StageRun, ...]
     test: Mapping[str, float]
     seconds: float
     division: str
@@ -68,6 +68,9 @@ def train(
     seed: int = 0,
     run_dir: str | Path | None = None,
     options: Mapping[str, Any] | None = None,
+    labels: int | None = None,
+    unlabelled: np.ndarray | None = None,
+    pretraining_epochs: int | None = None,
     strategy: Any = "auto",
     mixed_precision: bool = False,
     checkpoint_every: int | None = None,
@@ -81,7 +84,8 @@ def train(
     `checkpoint.npz` (what `resume` goes on from), `metrics.csv`, `gradients.csv`,
     `gradient_details.csv` (all that was measured), `model.keras`, `learning_curve.png`,
     `gradients.png` and `result.json`. The tables and the checkpoint are brought up to date after
-    every epoch. The same seed gives the same `metrics.csv` on the same machine. Keras' and NumPy's
+    every epoch. A model that is pre-trained leaves the same files of each stage in a folder of its
+    own in there, as in `1-hidden_1`. The same seed gives the same `metrics.csv` on the same machine. Keras' and NumPy's
     global seeds are set.
 
     Args:
@@ -95,6 +99,10 @@ def train(
         seed: Decides the initial weights, the order of the examples and every other draw.
         run_dir: The run folder, which must not exist; None makes `runs/NAME-DATASET-DATE-TIME`.
         options: Options of the model's builder; they come on top of the recipe's.
+        labels: How many training examples have their label, drawn by class; None for all. A model with
+            pre-training still learns from the inputs of the others.
+        unlabelled: More examples to pre-train on, `(n, *input_shape)`.
+        pretraining_epochs: Epochs of each layer's pre-training; None leaves it to the recipe.
         strategy: On what to train: `"none"`, one device; `"mirrored"`, all GPUs of this machine;
             `"multiworker"`, all machines that `TF_CONFIG` names; `"auto"`, which of these there is; or
             a `tf.distribute.Strategy`. The mini-batch is the same, divided among them.
@@ -133,18 +141,20 @@ def train(
         validation=validation,
         seed=seed,
         options=options or {},
+        labels=labels,
+        unlabelled=unlabelled,
+        pretraining_epochs=pretraining_epochs,
     )
-    how = _How(
-        mixed_precision=check("mixed_precision", mixed_precision, bool),
-        checkpoint_every=check("checkpoint_every", checkpoint_every, Annotated[int, at_least(1)] | None),
-        record=tuple(check("record", each, Extra) for each in record),
-    )
+    kept = {
+        "mixed_precision": check("mixed_precision", mixed_precision, bool),
+        "checkpoint_every": check("checkpoint_every", checkpoint_every, Annotated[int, at_least(1)] | None),
+        "record": tuple(check("record", each, Extra) for each in record),
+    }
     import_tensorflow()
     strategy = resolve_strategy(strategy)
     folder = RunFolder(run_dir, name=f"{name}-{configuration.dataset.name}", writes=writes_files(strategy))
-    folder.write_json("config.json", {**configuration.to_dict(), **dataclasses.asdict(how), "versions": versions()})
-    with naming_lost_workers(strategy):
-        return _run(configuration, folder, how, strategy=strategy, watch=watch, progress=progress)
+    folder.write_json("config.json", {**configuration.to_dict(), **kept, "versions": versions()})
+    return _run(configuration, folder, kept, strategy=strategy, watch=watch, progress=progress)
 
 
 def resume(
@@ -152,6 +162,7 @@ def resume(
     *,
     dataset: Dataset | None = None,
     epochs: int | None = None,
+    unlabelled: np.ndarray | None = None,
     strategy: Any = "auto",
     watch: bool = False,
     progress: bool = True,
@@ -164,6 +175,7 @@ def resume(
         run_dir: Its run folder.
         dataset: The data set, where it was not loaded by its name.
         epochs: Another number of epochs to train to; also for a run that had finished.
+        unlabelled: The examples without labels, where some were given to `train`.
         strategy: As in `train`; so are the next two.
         watch: Whether to show the size of the gradient in every layer below the progress.
         progress: Whether to show how far it is.
@@ -184,106 +196,97 @@ def resume(
     """
     content = RunFolder.reopen(run_dir).read_json("config.json")
     try:
-        configuration = Configuration.from_dict(content, dataset=dataset, epochs=epochs)
-        how = _How(**{field.name: content[field.name] for field in dataclasses.fields(_How)})
+        configuration = Configuration.from_dict(content, dataset=dataset, epochs=epochs, unlabelled=unlabelled)
+        kept = {name: content[name] for name in ("mixed_precision", "checkpoint_every", "record")}
     except KeyError as error:
         raise InvalidValue(f"{Path(run_dir, 'config.json')} is of another version: it has no {error}.") from error
     import_tensorflow()
     strategy = resolve_strategy(strategy)
     folder = RunFolder.reopen(run_dir, writes=writes_files(strategy))
-    with naming_lost_workers(strategy):
-        return _run(configuration, folder, how, strategy=strategy, watch=watch, progress=progress)
-
-
-@dataclass(frozen=True)
-class _How:
-    """What else a run does; none of it changes what it computes, but for the precision."""
-
-    mixed_precision: bool
-    checkpoint_every: int | None
-    record: Sequence[Extra]
+    return _run(configuration, folder, kept, strategy=strategy, watch=watch, progress=progress)
 
 
 def _run(
-    configuration: Configuration, folder: RunFolder, how: _How, *, strategy: Any, watch: bool, progress: bool
+    configuration: Configuration,
+    folder: RunFolder,
+    kept: Mapping[str, Any],
+    *,
+    strategy: Any,
+    watch: bool,
+    progress: bool,
 ) -> Run:
+    from zoo.training.stage import How
+
+    with naming_lost_workers(strategy):
+        return _all_stages(configuration, folder, How(**kept, watch=watch, progress=progress), strategy)
+
+
+def _all_stages(configuration: Configuration, folder: RunFolder, how: How, strategy: Any) -> Run:
     import keras
 
-    from zoo.telemetry import GradientRecorder
-    from zoo.training.checkpoint import Checkpoint
-    from zoo.training.compiling import compile_model
-    from zoo.training.interrupt import Interrupt
-    from zoo.training.loop import evaluate, fit
-    from zoo.training.progress import ProgressBar
-    from zoo.training.tables import Tables
+    from zoo.training.compiling import compile_model, prepare
+    from zoo.training.loop import evaluate
+    from zoo.training.pipeline import pretrain
+    from zoo.training.stage import run_stage
 
     data, recipe = configuration.dataset, configuration.recipe
     keras.utils.set_random_seed(configuration.seed)
     with strategy.scope(), _precision(how.mixed_precision):
         model = create(configuration.model, **configuration.options)
-        prepare = compile_model(model, configuration)
-    x, y = prepare(data.train.x, data.train.y)
-    recorder = GradientRecorder(
-        activations="activations" in how.record,
-        histograms="histograms" in how.record,
-        log_dir=folder.path / "tensorboard" if "tensorboard" in how.record and folder.writes else None,
-    )
-    tables = Tables(folder, recorder)
-    checkpoint = Checkpoint(folder.path / "checkpoint.npz", writes=folder.writes)
-    if stands := checkpoint.position():
-        tables.restore(stands.epoch)
-    callbacks: list[keras.callbacks.Callback] = [recorder, tables]
-    status: Status = "finished"
-    start = time.perf_counter()
-    with contextlib.ExitStack() as stack:
-        callbacks.append(stack.enter_context(Interrupt()))
-        if (progress or watch) and folder.writes:
-            bar = ProgressBar(
-                epochs=recipe.epochs,
-                steps_per_epoch=configuration.steps_per_epoch,
-                watch=recorder if watch else None,
-            )
-            callbacks.append(stack.enter_context(bar))
-        try:
-            fit(
-                model,
-                x,
-                y,
-                batch_size=recipe.batch_size,
-                epochs=recipe.epochs,
-                seed=configuration.seed,
-                validation_data=prepare(data.validation.x, data.validation.y) if data.validation else None,
-                validation_batch_size=1000,
-                callbacks=callbacks,
-                verbose=0,
-                checkpoint=checkpoint,
-                checkpoint_every=how.checkpoint_every,
-            )
-        except KeyboardInterrupt:
-            status = "interrupted"
-    seconds = time.perf_counter() - start
+        stages = pretrain(model, configuration, folder, how)
+        compile_model(model, recipe, steps_per_epoch=configuration.steps_per_epoch)
 
-    broken = _why_broken(configuration, tables.metrics, recorder)
+    def prepared(split: Split) -> tuple[Any, Any]:
+        return prepare(recipe, split.x, split.y, classes=data.classes)
+
+    last = stages[-1] if stages and stages[-1].status != "finished" else None
+    if last is None:
+        last = run_stage(
+            configuration.model,
+            model,
+            recipe,
+            prepared(data.train),
+            prepared(data.validation) if data.validation else None,
+            folder=folder,
+            how=how,
+            seed=configuration.seed,
+            title=f"{configuration.model} on {data.name}, recipe {recipe.name}",
+            steps_per_epoch=configuration.steps_per_epoch,
+            label=f"{configuration.model}, stage {len(stages) + 1} of {len(stages) + 1}" if stages else "",
+        )
+        stages = [*stages, last]
     test: Mapping[str, float] = {}
+    status = last.status
     try:
-        if not broken:
-            test = evaluate(model, *prepare(data.test.x, data.test.y))
+        if not last.error and last is stages[-1]:
+            test = evaluate(model, *prepared(data.test))
     except KeyboardInterrupt:
         status = "interrupted"
     run = Run(
-        status="failed" if broken else status,
+        status=status,
         folder=folder.path,
         model=model,
-        metrics=tables.metrics,
-        gradients=recorder.frame(),
+        metrics=last.metrics,
+        gradients=last.gradients,
+        stages=tuple(stages),
         test=test,
-        seconds=seconds,
+        seconds=sum(stage.seconds for stage in stages),
         division=division(strategy, recipe.batch_size),
     )
-    tables.write_gradients()
-    _write(run, folder, configuration, error=broken)
-    if broken:
-        failure = RunFailed(f"{broken} The records are in {folder.path}.")
+    content: dict[str, Any] = {
+        "status": run.status,
+        "epochs": len(run.metrics),
+        "seconds": round(run.seconds, 3),
+        "batch": run.division,
+        "test": dict(run.test),
+    }
+    if len(stages) > 1:
+        content["stages"] = [
+            {"name": stage.name, "epochs": len(stage.metrics), "seconds": round(stage.seconds, 3)} for stage in stages
+        ]
+    folder.write_json("result.json", {**content, **({"error": last.error} if last.error else {})})
+    if last.error:
+        failure = RunFailed(f"{last.error} The records are in {last.folder}.")
         failure.run = run  # type: ignore[attr-defined]
         raise failure
     return run
@@ -300,41 +303,3 @@ def _precision(mixed: bool) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(policy)
-
-
-def _why_broken(configuration: Configuration, metrics: pd.DataFrame, recorder: GradientRecorder) -> str:
-    first = recorder.first_broken()
-    if metrics.empty or math.isfinite(loss := metrics["loss"].iloc[-1]):
-        if not first:
-            return ""
-        message = "The gradient is not finite."
-    else:
-        message = f"The loss became {loss} in epoch {len(metrics)}."
-    if first:
-        step, layer, variable = first
-        message += f" The gradient broke first at step {step}, in layer {layer} ({variable})."
-    return f"{message} A learning rate below {configuration.recipe.learning_rate:g} may help."
-
-
-def _write(run: Run, folder: RunFolder, configuration: Configuration, *, error: str) -> None:
-    from zoo.telemetry import plot_gradients
-    from zoo.training.plots import plot_learning_curve
-
-    title = f"{configuration.model} on {configuration.dataset.name}, recipe {configuration.recipe.name}"
-    folder.write_table("metrics.csv", run.metrics)
-    folder.write_model("model.keras", run.model)
-    if len(run.metrics):
-        folder.write_figure("learning_curve.png", plot_learning_curve(run.metrics, title=title))
-    if len(run.gradients):
-        folder.write_figure("gradients.png", plot_gradients(run.gradients, title=title))
-    folder.write_json(
-        "result.json",
-        {
-            "status": run.status,
-            "epochs": len(run.metrics),
-            "seconds": round(run.seconds, 3),
-            "batch": run.division,
-            "test": dict(run.test),
-            **({"error": error} if error else {}),
-        },
-    )

@@ -4,7 +4,7 @@ import numpy as np
 
 import datasets
 import zoo
-from zoo.training.compiling import compile_model
+from zoo.training.compiling import compile_model, prepare
 from zoo.training.configuration import resolve
 
 
@@ -44,12 +44,12 @@ def nielsen_step(weights, biases, x, y, *, eta, lmbda, n):
 def test_the_nielsen_recipe_takes_the_steps_of_nielsen_s_code():
     configuration = configure("deep_mlp", depth=2, width=12)
     model = zoo.create("deep_mlp", **configuration.options)
-    prepare = compile_model(model, configuration)
+    compile_model(model, configuration.recipe, steps_per_epoch=configuration.steps_per_epoch)
     parameters = [w.astype(np.float64) for w in model.get_weights()]
     weights, biases = [w.T for w in parameters[::2]], [b[:, None] for b in parameters[1::2]]
     data = datasets.load("digits")
     n = len(data.train)
-    x, y = prepare(data.train.x[:200], data.train.y[:200])
+    x, y = prepare(configuration.recipe, data.train.x[:200], data.train.y[:200], classes=10)
     assert x.max() == np.float32(255 / 256)
     model.fit(x, y, batch_size=10, shuffle=False, verbose=0)
     for start in range(0, 200, 10):
@@ -63,9 +63,9 @@ def test_the_nielsen_recipe_takes_the_steps_of_nielsen_s_code():
 def test_its_loss_is_the_summed_cross_entropy_and_the_penalty():
     configuration = configure("shallow_mlp")
     model = zoo.create("shallow_mlp", **configuration.options)
-    prepare = compile_model(model, configuration)
+    compile_model(model, configuration.recipe, steps_per_epoch=configuration.steps_per_epoch)
     data = datasets.load("digits")
-    x, y = prepare(data.test.x, data.test.y)
+    x, y = prepare(configuration.recipe, data.test.x, data.test.y, classes=10)
     a = model.predict(x, verbose=0).astype(np.float64)
     cross_entropy = -(y * np.log(a) + (1 - y) * np.log(1 - a)).sum(axis=1).mean()
     squares = sum((w.astype(np.float64) ** 2).sum() for w in model.get_weights()[::2])

@@ -9,7 +9,7 @@ import pytest
 import datasets
 import zoo
 from zoo.errors import InvalidValue, RunFailed, UnknownName
-from zoo.training import tables
+from zoo.training import stage, tables
 
 FILES = {
     "checkpoint.npz",
@@ -146,7 +146,7 @@ def test_ctrl_c_ends_the_run_tidily_with_what_it_has(tmp_path, monkeypatch):
             if len(self.metrics) == 1:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(tables, "Tables", Interrupt)
+    monkeypatch.setattr(stage, "Tables", Interrupt)
     run = train(tmp_path / "run", epochs=5)
     assert run.status == "interrupted"
     assert {path.name for path in run.folder.iterdir()} == FILES
@@ -163,7 +163,7 @@ def test_ctrl_c_before_the_first_epoch_ended_still_leaves_a_run(tmp_path, monkey
         def on_train_batch_begin(self, batch, logs=None):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(tables, "Tables", Interrupt)
+    monkeypatch.setattr(stage, "Tables", Interrupt)
     run = train(tmp_path / "run")
     assert {path.name for path in run.folder.iterdir()} == FILES - {
         "checkpoint.npz",

@@ -1,0 +1,187 @@
+"""Auto-encoders: plain, denoising, and stacks of them under a classifier.
+
+Hinton and Salakhutdinov, Science 313, 2006. Vincent et al., JMLR 11, 2010. deeplearning.net tutorials
+«dA» and «SdA».
+"""
+
+# No `from __future__ import annotations` here: options are checked by the annotations themselves.
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from zoo.constraints import share
+from zoo.models.mlp import Activation
+from zoo.recipes import Recipe
+from zoo.registry import register
+
+if TYPE_CHECKING:
+    import keras
+
+Widths = tuple[int, ...]
+Output = Literal["sigmoid", "linear"]
+Noise = Literal["masking", "salt_and_pepper", "gaussian"]
+Corruption = Annotated[float, share]
+
+MODERN = Recipe(
+    name="modern",
+    summary="Adam on the cross-entropy between input and output, summed over the pixels",
+    loss="reconstruction_crossentropy",
+    optimizer="adam",
+    learning_rate=1e-3,
+    batch_size=128,
+    epochs=20,
+)
+
+TUTORIAL = Recipe(
+    name="tutorial",
+    summary="SGD on the cross-entropy between input and output, summed over the pixels",
+    source="deeplearning.net tutorial «Denoising Autoencoders» (dA.py)",
+    options={"initializer": "glorot_sigmoid"},
+    loss="reconstruction_crossentropy",
+    optimizer="sgd",
+    learning_rate=0.1,
+    batch_size=20,
+    epochs=15,
+)
+
+SQUARED = replace(
+    MODERN,
+    name="squared",
+    summary="Adam on the squared error, summed over the pixels",
+    loss="reconstruction_squared_error",
+)
+
+
+@register(recipes=(MODERN, TUTORIAL, SQUARED), source="Hinton and Salakhutdinov 2006; Vincent et al. 2010")
+def autoencoder(
+    *,
+    input_shape: tuple[int, ...] = (28, 28, 1),
+    hidden: Widths = (500,),
+    activation: Activation = "sigmoid",
+    code_activation: Activation | None = None,
+    output_activation: Output = "sigmoid",
+    tied: bool = True,
+    initializer: Literal["glorot", "glorot_sigmoid"] = "glorot",
+) -> "keras.Model":
+    """An auto-encoder: it gives back its input through fewer units, or other ones.
+
+    Args:
+        input_shape: Shape of one example.
+        hidden: Units of the encoder's layers, from the input to the code; the decoder mirrors them.
+        activation: Activation of the hidden units.
+        code_activation: That of the code, if it is another one: `"linear"` in Hinton and Salakhutdinov.
+        output_activation: `"sigmoid"` for inputs in [0, 1], `"linear"` for any.
+        tied: Whether the decoder has the encoder's weights, transposed.
+        initializer: Law of the initial weights: `"glorot"` (uniform) or `"glorot_sigmoid"`, four times
+            as wide.
+
+    Returns:
+        An uncompiled model: `(batch, *input_shape)` to the same. Its layer `code` gives the codes.
+
+    Raises:
+        InvalidValue: An option of the wrong type or out of range.
+        UnknownName: An option that there is not.
+
+    >>> autoencoder(hidden=(128, 2)).get_layer("code").units
+    2
+    """
+    return _autoencoder(
+        "autoencoder", input_shape, hidden, activation, code_activation, output_activation, tied, initializer
+    )
+
+
+@register(
+    recipes=(MODERN, replace(TUTORIAL, options={"corruption": 0.3, "initializer": "glorot_sigmoid"}), SQUARED),
+    source="Vincent et al. 2008, 2010",
+)
+def denoising_autoencoder(
+    *,
+    input_shape: tuple[int, ...] = (28, 28, 1),
+    hidden: Widths = (500,),
+    noise: Noise = "masking",
+    corruption: Corruption = 0.25,
+    activation: Activation = "sigmoid",
+    code_activation: Activation | None = None,
+    output_activation: Output = "sigmoid",
+    tied: bool = True,
+    initializer: Literal["glorot", "glorot_sigmoid"] = "glorot",
+) -> "keras.Model":
+    """An auto-encoder that gives back the clean input from a corrupted one.
+
+    Args:
+        input_shape: Shape of one example.
+        hidden: Units of the encoder's layers, from the input to the code; the decoder mirrors them.
+        noise: `"masking"` sets inputs to 0, `"salt_and_pepper"` to 0 or 1, `"gaussian"` adds to them.
+        corruption: The share of the inputs that is set; of Gaussian noise, its standard deviation.
+        activation: Activation of the hidden units.
+        code_activation: That of the code, if it is another one.
+        output_activation: `"sigmoid"` for inputs in [0, 1], `"linear"` for any.
+        tied: Whether the decoder has the encoder's weights, transposed.
+        initializer: Law of the initial weights, as in `autoencoder`.
+
+    Returns:
+        An uncompiled model: `(batch, *input_shape)` to the same. Inputs are corrupted in training only.
+
+    Raises:
+        InvalidValue: An option of the wrong type or out of range.
+        UnknownName: An option that there is not.
+
+    >>> denoising_autoencoder(corruption=0.4).get_layer("corruption").level
+    0.4
+    """
+    return _autoencoder(
+        "denoising_autoencoder",
+        input_shape,
+        hidden,
+        activation,
+        code_activation,
+        output_activation,
+        tied,
+        initializer,
+        (noise, corruption),
+    )
+
+
+def _autoencoder(
+    name: str,
+    input_shape: tuple[int, ...],
+    hidden: tuple[int, ...],
+    activation: str,
+    code_activation: str | None,
+    output_activation: str,
+    tied: bool,
+    initializer: str,
+    noise: tuple[Noise, float] | None = None,
+) -> "keras.Model":
+    import keras
+    from keras import layers
+
+    from zoo.layers import Corruption, TiedDense
+
+    def law() -> Any:
+        return keras.initializers.VarianceScaling(
+            16.0 if initializer == "glorot_sigmoid" else 1.0, "fan_avg", "uniform"
+        )
+
+    inputs = outputs = keras.Input(input_shape, name="input")
+    outputs = layers.Flatten(name="flatten")(outputs)
+    pixels = outputs.shape[-1]
+    if noise:
+        outputs = Corruption(*noise, name="corruption")(outputs)
+    encoder: list[layers.Dense] = []
+    for number, units in enumerate(hidden, start=1):
+        is_code = number == len(hidden)
+        act = code_activation if is_code and code_activation else activation
+        encoder.append(
+            layers.Dense(units, act, kernel_initializer=law(), name="code" if is_code else f"encoder_{number}")
+        )
+        outputs = encoder[-1](outputs)
+    widths = [pixels, *hidden[:-1]]
+    for number in range(len(hidden), 0, -1):
+        act = output_activation if number == 1 else activation
+        decoder_name = "output" if number == 1 else f"decoder_{number - 1}"
+        if tied:
+            outputs = TiedDense(encoder[number - 1], act, name=decoder_name)(outputs)
+        else:
+            outputs = layers.Dense(widths[number - 1], act, kernel_initializer=law(), name=decoder_name)(outputs)
+    outputs = layers.Reshape(input_shape, name="reshape")(outputs)
+    return keras.Model(inputs, outputs, name=name)

@@ -1,0 +1,284 @@
+"""The Keras model around an `RBM` layer: contrastive divergence, persistent or not.
+
+Hinton, Neural Computation 14, 2002 (CD); Tieleman, ICML 2008 (PCD); Hinton, UTML TR 2010-003 (the
+choices). Every rule is the gradient of a difference of free energies, so that Keras' own training
+step, its optimisers and its distribution strategies serve as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from zoo.constraints import at_least, check, non_negative, open_probability
+from zoo.errors import InvalidValue
+from zoo.layers.rbm import RBM
+
+DECAY = 0.9  # of the running mean activity that the sparsity target looks at
+
+
+@keras.saving.register_keras_serializable("zoo")
+class BoltzmannMachine(keras.Model):
+    """Trains an RBM; called, it gives P(h = 1 | v).
+
+    `fit(x)` needs no targets. Its metrics are the reconstruction error (summed squares), the free
+    energy of the data and, with Bernoulli units, the stochastic pseudo-log-likelihood; with
+    `validation_data=(x,)` the gap between `free_energy` and `val_free_energy` tells of overfitting.
+
+    Args:
+        rbm: The layer.
+        input_shape: Shape of one example; it is flattened.
+        k: Steps of Gibbs sampling.
+        persistent: Whether the chains go on from one update to the next (PCD) instead of starting at
+            the data (CD).
+        chains: Number of persistent chains.
+        sample_visible: Whether CD samples the visible units, too, instead of taking their mean; the
+            guide takes the mean. Persistent chains always sample.
+        sample_data: Whether data between 0 and 1 are probabilities that are drawn anew each time.
+        biases_from_data: Whether `adapt` sets the visible biases to the log-odds of the data.
+        sparsity_target: Wanted mean activity of the hidden units, or None.
+        sparsity_cost: Weight of the cross-entropy between it and the mean activity.
+
+    Raises:
+        InvalidValue: An argument of the wrong type or out of range.
+
+    >>> import numpy as np
+    >>> model = BoltzmannMachine(RBM(16, seed=0), input_shape=(8, 8, 1))
+    >>> x = (np.random.default_rng(0).uniform(size=(100, 8, 8, 1)) < 0.2).astype("float32")
+    >>> sorted(model.fit(x, verbose=0).history)
+    ['free_energy', 'loss', 'pseudo_log_likelihood', 'reconstruction_error']
+    """
+
+    def __init__(
+        self,
+        rbm: RBM,
+        *,
+        input_shape: tuple[int, ...],
+        k: int = 1,
+        persistent: bool = False,
+        chains: int = 100,
+        sample_visible: bool = False,
+        sample_data: bool = False,
+        biases_from_data: bool = True,
+        sparsity_target: float | None = None,
+        sparsity_cost: float = 0.1,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.rbm = rbm
+        self.example_shape = check("input_shape", input_shape, tuple[int, ...])
+        self.k = check("k", k, Annotated[int, at_least(1)])
+        self.persistent = check("persistent", persistent, bool)
+        self.chains = check("chains", chains, Annotated[int, at_least(1)])
+        self.sample_visible = check("sample_visible", sample_visible, bool)
+        self.sample_data = check("sample_data", sample_data, bool)
+        self.biases_from_data = check("biases_from_data", biases_from_data, bool)
+        self.sparsity_target = check("sparsity_target", sparsity_target, Annotated[float, open_probability] | None)
+        self.sparsity_cost = check("sparsity_cost", sparsity_cost, Annotated[float, non_negative])
+        self._flatten = keras.layers.Flatten()
+        self._monitors = {
+            name: keras.metrics.Mean(name)
+            for name in ("reconstruction_error", "free_energy", "pseudo_log_likelihood")
+            if name != "pseudo_log_likelihood" or (rbm.visible == "bernoulli" and not rbm.labels)
+        }
+        self._fantasies: Any = None
+        self._activity: Any = None
+        self.build((None, *self.example_shape))
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        if not self.rbm.built:  # one from a file is
+            self.rbm.build((None, int(np.prod(self.example_shape))))
+        if self.persistent:
+            self._fantasies = _own_of_each_replica((self.chains, self.rbm.hidden), "zeros", "chains")
+        if self.sparsity_target:
+            initial = keras.initializers.Constant(self.sparsity_target)
+            self._activity = _own_of_each_replica((self.rbm.hidden,), initial, "activity")
+        self.built = True
+
+    @property
+    def input_shape(self) -> tuple[int | None, ...]:
+        """Shape of what it takes, as in Keras' functional models."""
+        return (None, *self.example_shape)
+
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """Shape of what it gives."""
+        return (None, self.rbm.hidden)
+
+    def call(self, inputs: Any) -> Any:
+        return self.rbm(self._flatten(inputs))
+
+    def compile(self, optimizer: Any = None, **options: Any) -> None:
+        """Compiles as Keras does, without a loss; the optimiser is the guide's if none is given.
+
+        Args:
+            optimizer: Any Keras optimiser; None is SGD with a learning rate of 0.1 and a momentum of
+                0.5. `zoo.optimizers.MomentumSGD` takes a schedule of momenta.
+            **options: Of `keras.Model.compile`.
+        """
+        super().compile(keras.optimizers.SGD(0.1, momentum=0.5) if optimizer is None else optimizer, **options)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+    def fit(self, x: Any = None, y: Any = None, **options: Any) -> keras.callbacks.History:
+        """Trains as Keras does; compiles first with the guide's choices where that was not done."""
+        if not self.compiled:
+            self.compile()
+        if isinstance(x, np.ndarray):
+            self.adapt(x)
+        return super().fit(x, y, **options)
+
+    def adapt(self, x: Any) -> None:
+        """Checks the data, and sets the visible biases to what they would be without hidden units.
+
+        Biases that were trained already stand.
+
+        Args:
+            x: All examples, `(examples, *input_shape)`.
+
+        Raises:
+            InvalidValue: The data have another shape, are not finite, or lie outside [0, 1] with
+                Bernoulli visible units.
+        """
+        x = np.asarray(x)
+        if x.shape[1:] != self.example_shape:
+            raise InvalidValue(f"{self.name} takes examples of shape {self.example_shape}; got {x.shape[1:]}.")
+        low, high = float(x.min()), float(x.max())  # NaN, if there is one
+        if not np.isfinite([low, high]).all():
+            raise InvalidValue(
+                f"{self.name} takes finite data; {int((~np.isfinite(x)).sum())} values are NaN or infinite."
+            )
+        if self.rbm.visible == "bernoulli" and (low < 0 or high > 1):
+            raise InvalidValue(
+                f"Bernoulli visible units take data in [0, 1]; got values from {low:g} to {high:g}. "
+                "Scale them, or take visible='gaussian' for standardised data."
+            )
+        if not self.biases_from_data or (self.compiled and self.optimizer.iterations.numpy()):
+            return  # what was learnt stands
+        mean = x.reshape(len(x), -1).mean(0, dtype="float64")
+        if self.rbm.visible == "bernoulli":
+            mean = np.clip(mean, 1 / (len(x) + 2), 1 - 1 / (len(x) + 2))  # no unit is certain
+            mean = np.log(mean / (1 - mean))
+        self.rbm.visible_bias.assign(mean)
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """Returns F(data) - F(end of the chains), whose gradient is contrastive divergence's."""
+        rbm = self.rbm
+        data = ops.cast(self._flatten(x), rbm.compute_dtype)
+        if self.sample_data and training:
+            data = ops.stop_gradient(rbm.bernoulli(data))
+        weight = None if sample_weight is None else ops.cast(sample_weight, rbm.compute_dtype)
+        total = rbm.hidden_input(data)
+        activity = ops.stop_gradient(ops.sigmoid(total))
+        end = self._persistent_chains(training) if self.persistent else self._chains_from(activity)
+        end = ops.stop_gradient(end)
+        energy = rbm.free_energy_of(data, total)
+        chain_energy = rbm.free_energy(end)
+        loss = mean_over_examples(energy, weight) - mean_over_examples(
+            chain_energy, None if self.persistent else weight
+        )
+        if self.sparsity_target and training:
+            loss = loss + self._sparsity(total, activity)
+        for penalty in self.losses:
+            loss = loss + ops.cast(penalty, loss.dtype)
+        self._watch(data, ops.stop_gradient(total), ops.stop_gradient(energy), end, activity, weight)
+        return loss / replicas_of(self)
+
+    def _chains_from(self, activity: Any) -> Any:
+        """Returns the visible units after k steps from the data, at whose hidden units' mean it starts."""
+        rbm = self.rbm
+        for step in range(self.k):
+            h = rbm.bernoulli(activity)
+            if step == self.k - 1 and not self.sample_visible:
+                return rbm.visible_mean(h)
+            v = rbm.sample_visible(h)
+            if step < self.k - 1:
+                activity = rbm(v)
+        return v
+
+    def _persistent_chains(self, training: bool) -> Any:
+        rbm = self.rbm
+        h = ops.convert_to_tensor(self._fantasies)
+        for step in range(self.k):
+            v = rbm.sample_visible(h)
+            if step < self.k - 1 or training:
+                h = rbm.sample_hidden(v)
+        if training:
+            self._fantasies.assign(h)
+        return v
+
+    def _sparsity(self, total: Any, activity: Any) -> Any:
+        """Returns a term whose gradient on what comes into a unit is cost * (mean activity - target)."""
+        estimate = DECAY * ops.convert_to_tensor(self._activity) + (1 - DECAY) * ops.mean(activity, axis=0)
+        self._activity.assign(estimate)
+        excess = ops.stop_gradient(estimate - self.sparsity_target)
+        return self.sparsity_cost * ops.sum(excess * ops.mean(total, axis=0))
+
+    def _watch(self, data: Any, total: Any, energy: Any, end: Any, activity: Any, weight: Any) -> None:
+        rbm = self.rbm
+        back = rbm.visible_mean(activity) if self.persistent or self.k > 1 or self.sample_visible else end
+        self._monitors["reconstruction_error"].update_state(ops.sum(ops.square(data - back), axis=-1), weight)
+        self._monitors["free_energy"].update_state(energy, weight)
+        if "pseudo_log_likelihood" in self._monitors:
+            # One unit in a few examples: an estimate as good as any, and next to nothing to do.
+            few = ops.round(data[:WATCHED])
+            self._monitors["pseudo_log_likelihood"].update_state(rbm.pseudo_log_likelihood(few))
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Mapping[str, Any]:
+        return self.get_metrics_result()
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "rbm": keras.saving.serialize_keras_object(self.rbm),
+            "input_shape": self.example_shape,
+            **{name: getattr(self, name) for name in _OPTIONS},
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> BoltzmannMachine:
+        rbm = keras.saving.deserialize_keras_object(config["rbm"])
+        return cls(**{**config, "rbm": rbm, "input_shape": tuple(config["input_shape"])})
+
+
+_OPTIONS = (
+    "k",
+    "persistent",
+    "chains",
+    "sample_visible",
+    "sample_data",
+    "biases_from_data",
+    "sparsity_target",
+    "sparsity_cost",
+)
+WATCHED = 20  # examples of each mini-batch that the pseudo-likelihood is estimated on
+
+
+def _own_of_each_replica(shape: tuple[int, ...], initializer: Any, name: str) -> keras.Variable:
+    return keras.Variable(
+        keras.initializers.get(initializer),
+        shape=shape,
+        trainable=False,
+        synchronization="on_read",
+        aggregation="only_first_replica",
+        name=name,
+    )
+
+
+def mean_over_examples(values: Any, weight: Any) -> Any:
+    """Returns the mean of `(batch,)` values, each counted by its weight."""
+    return ops.mean(values if weight is None else values * weight)
+
+
+def replicas_of(model: keras.Model) -> int:
+    """Returns among how many replicas a mini-batch is divided, by which a loss of one's own is to be divided."""
+    # Keras adds the replicas' gradients up. Its other backends know no strategies.
+    return getattr(getattr(model, "distribute_strategy", None), "num_replicas_in_sync", 1)

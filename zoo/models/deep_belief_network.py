@@ -1,0 +1,229 @@
+"""The deep belief network that generates: directed layers under an RBM that knows the labels.
+
+Hinton, Osindero and Teh, «A fast learning algorithm for deep belief nets», Neural Computation 18, 2006.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from zoo.constraints import Seed, at_least, check
+from zoo.errors import InvalidValue
+from zoo.layers.rbm import RBM
+from zoo.models.boltzmann_machine import mean_over_examples, replicas_of
+
+
+@keras.saving.register_keras_serializable("zoo")
+class DeepBeliefNetwork(keras.Model):
+    """A deep belief network with label units; called, it gives the probability of each class.
+
+    The labels join the highest of the `hidden` layers below the top RBM. Each lower layer has weights
+    that recognise (upwards) and weights that generate (downwards); `fit(x, y)` trains both by the
+    up-down algorithm, the contrastive form of wake-sleep. A class's probability follows from the free
+    energy of the top RBM with that label on.
+
+    Args:
+        input_shape: Shape of one example, in [0, 1]; it is flattened.
+        classes: Number of classes.
+        hidden: Units of the directed layers, from the input up.
+        top: Hidden units of the top RBM.
+        k: Steps of Gibbs sampling in the top RBM, an update.
+        seed: Decides what is sampled; None draws it from Keras' global seed.
+
+    Raises:
+        InvalidValue: An argument of the wrong type or out of range.
+
+    >>> import numpy as np
+    >>> model = DeepBeliefNetwork(input_shape=(8, 8, 1), classes=10, hidden=(32, 32), top=64)
+    >>> tuple(model(np.zeros((2, 8, 8, 1), "float32")).shape)
+    (2, 10)
+    >>> model.generate([3, 7], steps=5).shape
+    (2, 8, 8, 1)
+    """
+
+    def __init__(
+        self,
+        *,
+        input_shape: tuple[int, ...],
+        classes: int,
+        hidden: tuple[int, ...] = (500, 500),
+        top: int = 2000,
+        k: int = 1,
+        seed: int | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.example_shape = check("input_shape", input_shape, tuple[int, ...])
+        self.classes = check("classes", classes, Annotated[int, at_least(2)])
+        self.hidden = check("hidden", hidden, tuple[int, ...])
+        self.k = check("k", k, Annotated[int, at_least(1)])
+        self.seed = check("seed", seed, Seed | None)
+        widths = (int(np.prod(self.example_shape)), *self.hidden)
+        self.recognition = [
+            keras.layers.Dense(width, "sigmoid", name=f"recognition_{number}")
+            for number, width in enumerate(self.hidden, start=1)
+        ]
+        self.generation = [
+            keras.layers.Dense(width, "sigmoid", name=f"generation_{number}")
+            for number, width in enumerate(widths[:-1], start=1)
+        ]
+        self.top = RBM(top, labels=self.classes, seed=self.seed, name="top")
+        self._flatten = keras.layers.Flatten()
+        self.build((None, *self.example_shape))
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        widths = (int(np.prod(self.example_shape)), *self.hidden)
+        for up, down, below, above in zip(self.recognition, self.generation, widths[:-1], widths[1:], strict=True):
+            up.build((None, below))
+            down.build((None, above))
+        self.top.build((None, widths[-1] + self.classes))
+        self.built = True
+
+    @property
+    def input_shape(self) -> tuple[int | None, ...]:
+        """Shape of what it takes, as in Keras' functional models."""
+        return (None, *self.example_shape)
+
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """Shape of what it gives."""
+        return (None, self.classes)
+
+    def call(self, inputs: Any) -> Any:
+        return ops.softmax(self.label_scores(self.codes(inputs)))
+
+    def codes(self, x: Any) -> Any:
+        """Returns the probabilities of the highest directed layer's units, without sampling.
+
+        Args:
+            x: Examples, `(batch, *input_shape)`.
+
+        Returns:
+            `(batch, hidden[-1])`.
+        """
+        h = self._flatten(x)
+        for layer in self.recognition:
+            h = layer(h)
+        return h
+
+    def label_scores(self, codes: Any) -> Any:
+        """Returns minus the free energy of the top RBM with each label on, up to what they share.
+
+        Args:
+            codes: What `codes` returned.
+
+        Returns:
+            `(batch, classes)`.
+        """
+        top, units = self.top, self.hidden[-1]
+        total = top.hidden_bias + ops.matmul(codes, top.kernel[:units])
+        bias = top.visible_bias[units:]
+        scores = [
+            bias[label] + ops.sum(ops.softplus(total + top.kernel[units + label]), axis=-1)
+            for label in range(self.classes)
+        ]
+        return ops.stack(scores, axis=-1)
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """Returns a loss whose gradient is that of the up-down algorithm, appendix B of the paper."""
+        top = self.top
+        weight = None if sample_weight is None else ops.cast(sample_weight, top.compute_dtype)
+        label = ops.one_hot(ops.cast(ops.reshape(y, (-1,)), "int32"), self.classes, dtype=top.compute_dtype)
+
+        # Up: the recognised states teach the weights that generate.
+        state, loss = ops.cast(self._flatten(x), top.compute_dtype), 0.0
+        for up, down in zip(self.recognition, self.generation, strict=True):
+            above = top.bernoulli(ops.stop_gradient(up(state)))
+            loss = loss + mean_over_examples(_cross_entropy(state, _logits(down, above)), weight)
+            state = above
+
+        # At the top: contrastive divergence, with the label.
+        data = ops.concatenate([state, label], axis=-1)
+        total = top.hidden_input(data)
+        h = top.bernoulli(ops.stop_gradient(ops.sigmoid(total)))
+        for step in range(self.k):
+            end = ops.stop_gradient(top.sample_visible(h))
+            if step < self.k - 1:
+                h = top.sample_hidden(end)
+        energy, chain_energy = top.free_energy_of(data, total), top.free_energy(end)
+        loss = loss + mean_over_examples(energy, weight) - mean_over_examples(chain_energy, weight)
+
+        # Down: the generated states teach the weights that recognise.
+        state = end[:, : self.hidden[-1]]
+        for up, down in zip(reversed(self.recognition), reversed(self.generation), strict=True):
+            below = ops.stop_gradient(down(state))
+            if down is not self.generation[0]:
+                below = top.bernoulli(below)
+            loss = loss + mean_over_examples(_cross_entropy(state, _logits(up, below)), weight)
+            state = below
+        return loss / replicas_of(self)
+
+    def generate(self, labels: Any, *, steps: int = 1000, seed: int = 0) -> np.ndarray:
+        """Draws examples of given classes: Gibbs sampling in the top RBM with the label held, then one way down.
+
+        Args:
+            labels: A class for each example to draw, `(n,)`.
+            steps: Steps of Gibbs sampling, from random states.
+            seed: Decides the draw.
+
+        Returns:
+            `(n, *input_shape)`, the probabilities of the pixels.
+
+        Raises:
+            InvalidValue: A label that there is not.
+        """
+        labels = np.asarray(labels, "int64").reshape(-1)
+        if len(labels) == 0 or labels.min() < 0 or labels.max() >= self.classes:
+            raise InvalidValue(f"labels must be whole numbers from 0 to {self.classes - 1}; got {labels.tolist()}.")
+        steps = check("steps", steps, Annotated[int, at_least(1)])
+        random = np.random.default_rng(check("seed", seed, Seed))
+        top, units = self.top, self.hidden[-1]
+        kernel, visible_bias, hidden_bias = (
+            ops.convert_to_numpy(each) for each in (top.kernel, top.visible_bias, top.hidden_bias)
+        )
+        from_label = hidden_bias + kernel[units + labels]
+        state = (random.random((len(labels), units)) < 0.5).astype("float32")
+        for _ in range(steps):
+            on = _sigmoid(from_label + state @ kernel[:units])
+            h = (random.random(on.shape) < on).astype("float32")
+            on = _sigmoid(visible_bias[:units] + h @ kernel[:units].T)
+            state = (random.random(on.shape) < on).astype("float32")
+        for down in reversed(self.generation):
+            state = ops.convert_to_numpy(down(state))
+            if down is not self.generation[0]:
+                state = (random.random(state.shape) < state).astype("float32")
+        return state.reshape(-1, *self.example_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "input_shape": self.example_shape,
+            "classes": self.classes,
+            "hidden": self.hidden,
+            "top": self.top.hidden,
+            "k": self.k,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> DeepBeliefNetwork:
+        return cls(**config)
+
+
+def _logits(layer: keras.layers.Dense, inputs: Any) -> Any:
+    return ops.matmul(inputs, layer.kernel) + layer.bias
+
+
+def _cross_entropy(target: Any, logits: Any) -> Any:
+    """Returns the cross-entropy of Bernoulli units, added up over them: `(batch,)`."""
+    return ops.sum(ops.softplus(logits) - ops.stop_gradient(target) * logits, axis=-1)
+
+
+def _sigmoid(values: np.ndarray) -> np.ndarray:
+    return 0.5 * (1 + np.tanh(values / 2))

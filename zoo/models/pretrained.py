@@ -1,0 +1,198 @@
+"""Classifiers whose layers are trained one by one without labels first.
+
+Vincent et al., JMLR 11, 2010 (stacked denoising auto-encoders). Hinton and Salakhutdinov, Science 313,
+2006; Hinton, Osindero and Teh, Neural Computation 18, 2006 (deep belief networks).
+"""
+
+# No `from __future__ import annotations` here: options are checked by the annotations themselves.
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+from zoo.constraints import at_least
+from zoo.models.mlp import Activation, Classes, Units, deep_mlp
+from zoo.recipes import Recipe
+from zoo.registry import register
+
+if TYPE_CHECKING:
+    import keras
+
+CLASSIFIER = Recipe(
+    name="classifier",
+    summary="The output layer alone",
+    loss="sparse_categorical_crossentropy",
+    optimizer="adam",
+    learning_rate=2e-3,
+    batch_size=100,
+    epochs=3,
+)
+
+SDAE = Recipe(
+    name="vincent",
+    summary="Each layer as a denoising auto-encoder, a quarter of its inputs masked; then all with labels",
+    source="Vincent et al. 2010, Table 3 (SDAE-3)",
+    loss="sparse_categorical_crossentropy",
+    optimizer="sgd",
+    learning_rate=0.1,
+    batch_size=20,
+    epochs=30,
+    classifier=CLASSIFIER,
+    pretraining=Recipe(
+        name="denoising_autoencoder",
+        summary="Cross-entropy between the clean input and what is made of the corrupted one",
+        options={"noise": "masking", "corruption": 0.25, "initializer": "glorot_sigmoid"},
+        loss="reconstruction_crossentropy",
+        optimizer="sgd",
+        learning_rate=0.02,
+        batch_size=20,
+        epochs=15,
+    ),
+)
+
+RBM_LAYERS = Recipe(
+    name="rbm",
+    summary="CD-1, momentum 0.5 and then 0.9, weight cost 0.0002",
+    options={"weight_cost": 2e-4},
+    loss="contrastive_divergence",
+    optimizer="sgd",
+    learning_rate=0.05,
+    momentum={1: 0.5, 6: 0.9},
+    batch_size=100,
+    epochs=30,
+)
+
+DBN = Recipe(
+    name="hinton",
+    summary="Each layer as an RBM, by CD-1; then all with labels",
+    source="Hinton and Salakhutdinov 2006 (mnistclassify.m)",
+    loss="sparse_categorical_crossentropy",
+    optimizer="sgd",
+    learning_rate=0.1,
+    batch_size=20,
+    epochs=30,
+    classifier=CLASSIFIER,
+    pretraining=RBM_LAYERS,
+)
+
+
+UP_DOWN = Recipe(
+    name="hinton",
+    summary="Greedy RBMs, the top one with the labels; then up-down on all",
+    source="Hinton, Osindero and Teh 2006",
+    loss="up_down",
+    optimizer="sgd",
+    learning_rate=0.02,
+    learning_rate_decay="linear",
+    batch_size=100,
+    epochs=100,
+    pretraining=replace(RBM_LAYERS, learning_rate=0.1),
+)
+
+
+@register(recipes=(SDAE,), source="Bengio et al. 2007; Vincent et al. 2010")
+def stacked_autoencoder(
+    *,
+    input_shape: tuple[int, ...] = (28, 28, 1),
+    classes: Classes = 10,
+    depth: Annotated[int, at_least(1)] = 3,
+    width: Units = 1000,
+    activation: Activation = "sigmoid",
+) -> "keras.Model":
+    """A deep perceptron whose hidden layers are trained as denoising auto-encoders first.
+
+    The model is a plain one; `zoo train` and `zoo.pretraining` run the stages.
+
+    Args:
+        input_shape: Shape of one example; it is flattened.
+        classes: Number of classes, and of output units.
+        depth: Number of hidden layers.
+        width: Units in each hidden layer.
+        activation: Activation of the hidden units.
+
+    Returns:
+        An uncompiled model: `(batch, *input_shape)` to `(batch, classes)`.
+
+    Raises:
+        InvalidValue: An option of the wrong type or out of range.
+        UnknownName: An option that there is not.
+
+    >>> stacked_autoencoder(depth=2, width=100).count_params()
+    89610
+    """
+    return _classifier("stacked_autoencoder", input_shape, classes, depth, width, activation)
+
+
+@register(recipes=(DBN,), source="Hinton, Osindero and Teh 2006; Hinton and Salakhutdinov 2006")
+def dbn(
+    *,
+    input_shape: tuple[int, ...] = (28, 28, 1),
+    classes: Classes = 10,
+    depth: Annotated[int, at_least(1)] = 3,
+    width: Units = 1000,
+) -> "keras.Model":
+    """A deep belief network as a classifier: its hidden layers are trained as RBMs first.
+
+    The model is a plain one of sigmoid layers; `zoo train` and `zoo.pretraining` run the stages. The
+    model that also generates is `generative_dbn`.
+
+    Args:
+        input_shape: Shape of one example; it is flattened.
+        classes: Number of classes, and of output units.
+        depth: Number of hidden layers.
+        width: Units in each hidden layer.
+
+    Returns:
+        An uncompiled model: `(batch, *input_shape)` to `(batch, classes)`.
+
+    Raises:
+        InvalidValue: An option of the wrong type or out of range.
+        UnknownName: An option that there is not.
+
+    >>> [layer.name for layer in dbn(depth=2).layers]
+    ['input', 'flatten', 'hidden_1', 'hidden_2', 'output']
+    """
+    return _classifier("dbn", input_shape, classes, depth, width, "sigmoid")
+
+
+@register(recipes=(UP_DOWN,), source="Hinton, Osindero and Teh 2006")
+def generative_dbn(
+    *,
+    input_shape: tuple[int, ...] = (28, 28, 1),
+    classes: Classes = 10,
+    hidden: tuple[int, ...] = (500, 500),
+    top: Units = 2000,
+    k: Annotated[int, at_least(1)] = 1,
+) -> "keras.Model":
+    """A deep belief network that classifies by its label units, and draws examples of a class.
+
+    Args:
+        input_shape: Shape of one example, in [0, 1]; it is flattened.
+        classes: Number of classes.
+        hidden: Units of the directed layers, from the input up.
+        top: Hidden units of the top RBM, which the labels join from below.
+        k: Steps of Gibbs sampling in the top RBM, an update.
+
+    Returns:
+        An uncompiled `DeepBeliefNetwork`: `(batch, *input_shape)` to `(batch, classes)`.
+
+    Raises:
+        InvalidValue: An option of the wrong type or out of range.
+        UnknownName: An option that there is not.
+
+    >>> tuple(generative_dbn().top.kernel.shape)
+    (510, 2000)
+    """
+    from zoo.models.deep_belief_network import DeepBeliefNetwork
+
+    return DeepBeliefNetwork(
+        input_shape=input_shape, classes=classes, hidden=hidden, top=top, k=k, name="generative_dbn"
+    )
+
+
+def _classifier(
+    name: str, input_shape: tuple[int, ...], classes: int, depth: int, width: int, activation: str
+) -> "keras.Model":
+    model = deep_mlp(
+        input_shape=input_shape, classes=classes, depth=depth, width=width, activation=activation, initializer="glorot"
+    )
+    model.name = name
+    return model

@@ -1,0 +1,142 @@
+"""The restricted Boltzmann machine as a model: Hinton's recipe, and the tutorials'.
+
+Hinton, «A practical guide to training RBMs», UTML TR 2010-003. Hinton and Salakhutdinov, Science 313,
+2006 (rbm.m). Tieleman, ICML 2008 (persistent chains). deeplearning.net tutorial «RBM».
+"""
+
+# No `from __future__ import annotations` here: options are checked by the annotations themselves.
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from zoo.constraints import at_least, non_negative, open_probability
+from zoo.models.mlp import Penalty, Units
+from zoo.recipes import Recipe
+from zoo.registry import register
+
+if TYPE_CHECKING:
+    import keras
+
+HINTON = Recipe(
+    name="hinton",
+    summary="CD-1, momentum 0.5 and then 0.9, weight cost 0.0002",
+    source="Hinton 2010; Hinton and Salakhutdinov 2006 (rbm.m)",
+    options={"weight_cost": 2e-4},
+    loss="contrastive_divergence",
+    optimizer="sgd",
+    learning_rate=0.1,
+    momentum={1: 0.5, 6: 0.9},
+    batch_size=100,
+    epochs=20,
+)
+
+TUTORIAL = Recipe(
+    name="tutorial",
+    summary="Persistent contrastive divergence, 15 steps, 20 chains",
+    source="deeplearning.net tutorial «Restricted Boltzmann Machines» (rbm.py)",
+    options={
+        "persistent": True,
+        "k": 15,
+        "chains": 20,
+        "initializer": "glorot_sigmoid",
+        "biases_from_data": False,
+    },
+    loss="contrastive_divergence",
+    optimizer="sgd",
+    learning_rate=0.1,
+    batch_size=20,
+    epochs=15,
+)
+
+DENSITY = Recipe(
+    name="density",
+    summary="Persistent contrastive divergence on pixels drawn anew each time, with a learning rate that falls to 0",
+    source="Tieleman 2008; Salakhutdinov and Murray 2008",
+    options={"persistent": True, "k": 5, "chains": 100, "sample_data": True},
+    loss="contrastive_divergence",
+    optimizer="sgd",
+    learning_rate=0.05,
+    learning_rate_decay="linear",
+    batch_size=100,
+    epochs=60,
+)
+
+
+@register(recipes=(HINTON, TUTORIAL, DENSITY), source="Smolensky 1986; Hinton 2002, 2010")
+def rbm(
+    *,
+    input_shape: tuple[int, ...] = (28, 28, 1),
+    hidden: Units = 500,
+    visible: Literal["bernoulli", "gaussian"] = "bernoulli",
+    labels: Annotated[int, non_negative] = 0,
+    k: Annotated[int, at_least(1)] = 1,
+    persistent: bool = False,
+    chains: Annotated[int, at_least(1)] = 100,
+    sample_visible: bool = False,
+    sample_data: bool = False,
+    weight_cost: Penalty = 0.0,
+    sparsity_target: Annotated[float, open_probability] | None = None,
+    sparsity_cost: Annotated[float, non_negative] = 0.1,
+    initializer: Literal["hinton", "glorot_sigmoid"] = "hinton",
+    biases_from_data: bool = True,
+) -> "keras.Model":
+    """A restricted Boltzmann machine, trained by contrastive divergence.
+
+    `fit(x)` needs no targets and, uncompiled, takes the choices of Hinton's guide. Called, the model
+    gives P(h = 1 | v); its layer `rbm` samples, reconstructs and tells likelihoods.
+
+    Args:
+        input_shape: Shape of one example; it is flattened.
+        hidden: Number of hidden units.
+        visible: Kind of the visible units: `"bernoulli"` for data in [0, 1], `"gaussian"`, of unit
+            variance, for standardised data, with a learning rate of 0.001 or so.
+        labels: So many of the visible units, the last ones, are a group of which exactly one is on.
+        k: Steps of Gibbs sampling an update.
+        persistent: Whether the chains go on from one update to the next.
+        chains: Number of persistent chains.
+        sample_visible: Whether the visible units are sampled, too; persistent chains always do.
+        sample_data: Whether data between 0 and 1 are probabilities that are drawn anew each time.
+        weight_cost: Factor of half the sum of squared weights that is added to the loss.
+        sparsity_target: Wanted mean activity of the hidden units (0.01 to 0.1 is usual), or None.
+        sparsity_cost: Weight of the cross-entropy between it and the mean activity.
+        initializer: Law of the initial weights: `"hinton"`, N(0, 0.01^2); `"glorot_sigmoid"`, uniform
+            within 4 sqrt(6 / (visible + hidden)).
+        biases_from_data: Whether the visible biases start at the log-odds of the data.
+
+    Returns:
+        An uncompiled `BoltzmannMachine`: `(batch, *input_shape)` to `(batch, hidden)`.
+
+    Raises:
+        InvalidValue: An option of the wrong type or out of range.
+        UnknownName: An option that there is not.
+
+    >>> rbm(hidden=500).count_params()
+    393284
+    """
+    from keras import initializers, regularizers
+
+    from zoo.layers import RBM
+    from zoo.models.boltzmann_machine import BoltzmannMachine
+
+    layer = RBM(
+        hidden,
+        visible=visible,
+        labels=labels,
+        kernel_initializer={
+            "hinton": initializers.RandomNormal(stddev=0.01),
+            "glorot_sigmoid": initializers.VarianceScaling(16.0, "fan_avg", "uniform"),
+        }[initializer],
+        kernel_regularizer=regularizers.L2(weight_cost / 2) if weight_cost else None,
+        name="rbm",
+    )
+    return BoltzmannMachine(
+        layer,
+        input_shape=input_shape,
+        k=k,
+        persistent=persistent,
+        chains=chains,
+        sample_visible=sample_visible,
+        sample_data=sample_data,
+        biases_from_data=biases_from_data,
+        sparsity_target=sparsity_target,
+        sparsity_cost=sparsity_cost,
+        name="rbm",
+    )
