@@ -93,6 +93,12 @@ def train(
         list[str] | None, typer.Option("--set", metavar="OPTION=VALUE", help="An option of the model; repeatable.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Decides every random draw.")] = 0,
+    labels: Annotated[
+        int | None, typer.Option(help="So many training examples have their label; pre-training sees them all.")
+    ] = None,
+    pretraining_epochs: Annotated[
+        int | None, typer.Option(help="Passes over the training set for each layer; the recipe's if not given.")
+    ] = None,
     record: Annotated[
         list[str] | None,
         typer.Option(metavar="EXTRA", help="Record also activations, histograms, or all for tensorboard; repeatable."),
@@ -134,6 +140,8 @@ def train(
             seed=seed,
             run_dir=run_dir,
             options=_options(name, set_ or []),
+            labels=labels,
+            pretraining_epochs=pretraining_epochs,
             strategy=strategy,
             mixed_precision=mixed_precision,
             checkpoint_every=checkpoint_every,
@@ -147,7 +155,11 @@ def train(
     done = f"{len(run.metrics)} epochs, {run.seconds:.1f} s"
     if "replicas" in run.division:
         done += f", mini-batches of {run.division}"
-    test = "".join(f", test {name} {run.test[name]:.4f}" for name in ("accuracy", "loss") if name in run.test)
+    first = [name for name in ("accuracy", "loss") if name in run.test]
+    test = "".join(f", test {name} {run.test[name]:.4f}" for name in (*first, *sorted(set(run.test) - set(first))))
+    for stage in run.stages[:-1]:
+        seconds = f"{stage.seconds:.1f} s"
+        out.print(f"{stage.status}: {stage.name}, {len(stage.metrics)} epochs, {seconds}, in {stage.folder.name}")
     out.print(f"{run.status}: {done}{test}")
     if len(run.gradients):
         _print_gradients(run)
@@ -176,8 +188,14 @@ def probe(
 
 @app.command()
 def experiment(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="An experiment's name: vanishing-gradient.")],
-    dataset: Annotated[str, typer.Option(help="A data set's name; digits takes seconds, for a look.")] = "mnist",
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="few-labels, pretraining, rbm, semeion-codes or vanishing-gradient."),
+    ],
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="A data set's name; digits takes minutes, for a look. [default: the experiment's own]"),
+    ] = None,
     run_dir: Annotated[
         Path | None, typer.Option(help="Where its files go; must not exist. [default: runs/NAME-DATASET-DATE-TIME]")
     ] = None,
@@ -236,6 +254,10 @@ def _print_gradients(run: zoo.Run) -> None:
 
 
 def _plain(value: object) -> str:
+    if isinstance(value, Recipe):
+        content = {key: item for key, item in value.to_dict().items() if item not in ("", {}, None)}
+        del content["name"], content["summary"]
+        return "\n".join(f"{key}: {_plain(item)}" for key, item in content.items())
     if isinstance(value, Mapping):
         return "\n".join(f"{key}={item}" for key, item in value.items())
     return f"{value:g}" if isinstance(value, float) else str(value)

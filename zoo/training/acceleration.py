@@ -1,4 +1,4 @@
-"""Whether XLA makes the steps of a model faster on this machine: measured once, then remembered."""
+"""In which way a model's steps are fastest on this machine: measured once, then remembered."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -18,53 +18,70 @@ import tensorflow as tf
 
 from zoo.files import replacing
 from zoo.telemetry.layout import optimizers_of
+from zoo.training.convolutions import convolutions_of
 from zoo.training.steps import Steps
 
 WORTHWHILE = 3.0  # seconds of training, below which compiling costs more than it can save
 MEASURED = 0.1  # seconds, of each
 
 
+class Way(NamedTuple):
+    """How the steps are compiled.
+
+    Args:
+        jit_compile: Whether by XLA.
+        products: Whether convolutions are written as matrix products; see `zoo.training.convolutions`.
+    """
+
+    jit_compile: bool = False
+    products: bool = False
+
+
+WAYS = {"plain": Way(), "xla": Way(jit_compile=True), "xla, products": Way(jit_compile=True, products=True)}
+
+
 def choose(
-    make: Callable[[bool], Steps],
+    make: Callable[[Way], Steps],
     rows: np.ndarray,
     *,
     model: keras.Model,
     steps: int,
-    jit_compile: bool | Literal["auto"],
+    way: Way | None,
     interval: tuple[int, int] | None = None,
-) -> Steps:
-    """Returns the steps compiled by XLA or those that are not, whichever are faster.
+) -> tuple[Steps, Way]:
+    """Returns the steps compiled in the fastest way, and which it is.
 
-    Both are measured on the model itself, whose variables are then put back, unless that was done
+    They are measured on the model itself, whose variables are then put back, unless that was done
     before on this machine; or if the whole training takes less time than to compile it.
 
     Args:
-        make: Makes the steps, compiled by XLA or not.
+        make: Makes the steps, compiled in a given way.
         rows: Mini-batches, as the steps take them.
         model: The model.
         steps: How many steps the training has.
-        jit_compile: True or False where it is decided already.
+        way: The way, where it is decided already.
         interval: As the steps take it; None where gradients are not recorded.
     """
-    if jit_compile != "auto":
-        return make(jit_compile)
+    if way is not None:
+        return make(way), way
     known = _Memory(model, rows.shape[1:], interval)
-    plain: Steps | None = None
-    if "plain" not in known.seconds:
-        plain = make(False)
-        known.remember("plain", _seconds_a_step(plain, rows, interval or (1, 0)))
-    if known.seconds["plain"] * steps < WORTHWHILE:
-        return plain or make(False)
-    compiled: Steps | None = None
-    if "xla" not in known.seconds:
-        compiled = make(True)
-        try:
-            known.remember("xla", _seconds_a_step(compiled, rows, interval or (1, 0)))
-        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.InternalError):
-            known.remember("xla", float("inf"))  # XLA does not know an operation of this model
-    if known.seconds["xla"] < known.seconds["plain"]:
-        return compiled or make(True)
-    return plain or make(False)
+    made: dict[str, Steps] = {}
+
+    def seconds(name: str) -> float:
+        if name not in known.seconds:
+            made[name] = make(WAYS[name])
+            try:
+                known.remember(name, _seconds_a_step(made[name], rows, interval or (1, 0)))
+            except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.InternalError):
+                if name == "plain":
+                    raise
+                known.remember(name, float("inf"))  # XLA does not know an operation of this model
+        return known.seconds[name]
+
+    fastest = "plain"
+    if seconds("plain") * steps >= WORTHWHILE:
+        fastest = min((name for name in WAYS if not WAYS[name].products or convolutions_of(model)), key=seconds)
+    return made.get(fastest) or make(WAYS[fastest]), WAYS[fastest]
 
 
 def _seconds_a_step(run: Steps, rows: np.ndarray, interval: tuple[int, int]) -> float:

@@ -24,13 +24,13 @@ class Position:
         epoch: Epochs that are done.
         step: Steps of the next one that are done.
         history: The metrics of each epoch that is done.
-        jit_compile: Whether XLA compiled the steps; the other way, the numbers would differ in the last bit.
+        way: How the steps were compiled, a `Way`; in another one the numbers would differ in the last bit.
     """
 
     epoch: int = 0
     step: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
-    jit_compile: bool | None = None
+    way: tuple[bool, bool] | None = None
 
 
 class Checkpoint:

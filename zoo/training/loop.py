@@ -17,8 +17,9 @@ from zoo.constraints import at_least, check, probability
 from zoo.errors import InvalidValue
 from zoo.telemetry import GradientProbe, GradientRecorder
 from zoo.telemetry.layout import optimizers_of
-from zoo.training.acceleration import choose
+from zoo.training.acceleration import Way, choose
 from zoo.training.checkpoint import Checkpoint, Position
+from zoo.training.convolutions import as_matrix_products
 from zoo.training.orders import OrderedBatches, order
 from zoo.training.steps import Steps, draw_apart, make_variables, steps_per_call
 
@@ -152,7 +153,7 @@ def fit(
             data,
             batch_size,
             callbacks,
-            jit_compile=jit_compile if stands.jit_compile is None else stands.jit_compile,
+            way=Way(*stands.way) if stands.way else None if jit_compile == "auto" else Way(jit_compile),
             epochs=epochs - stands.epoch,
             stop_every=checkpoint_every,
         )
@@ -168,13 +169,13 @@ def fit(
     )  # fmt: skip
 
     def put_back() -> None:
-        if checkpoint and stands.jit_compile is not None:
+        if checkpoint and stands.way:
             checkpoint.load(training.variables)
             draw_apart(model)
 
     def save(epoch: int, step: int = 0) -> None:
         if checkpoint:
-            checkpoint.save(training.variables, Position(epoch, step, past, training.jit_compile))
+            checkpoint.save(training.variables, Position(epoch, step, past, training.way))
 
     past, logs = list(stands.history), {}
     model.stop_training = False
@@ -213,7 +214,7 @@ class Training:
         data: Its examples, as `Steps` takes them.
         batch_size: Examples in a mini-batch.
         callbacks: The callbacks; gradient recorders among them see into the calls.
-        jit_compile: Whether XLA compiles them, or `"auto"`.
+        way: How they are compiled; None for the fastest way.
         epochs: How many epochs the training has.
         stop_every: Steps after which a call ends in any case.
     """
@@ -225,7 +226,7 @@ class Training:
         batch_size: int,
         callbacks: Sequence[keras.callbacks.Callback],
         *,
-        jit_compile: bool | Literal["auto"],
+        way: Way | None,
         epochs: int,
         stop_every: int | None = None,
     ) -> None:
@@ -244,13 +245,19 @@ class Training:
             self._stops.append(stop_every)
         batches = np.resize(np.arange(_examples(data)), (self._longest, batch_size))
         step, recorded = self._kinds_of_step()
+
+        def make(way: Way) -> Steps:
+            lowered = partial(_with_products, model) if way.products else lambda each: each
+            kinds = lowered(step), recorded and lowered(recorded)
+            return Steps(model, kinds[0], data, jit_compile=way.jit_compile, recorded=kinds[1])
+
         with self._attached():
-            self._run = choose(
-                lambda jit: Steps(model, step, data, jit_compile=jit, recorded=recorded),
+            self._run, self.way = choose(
+                make,
                 batches,
                 model=model,
                 steps=self.steps * epochs,
-                jit_compile=jit_compile,
+                way=way,
                 interval=self._interval() if self._recorders else None,
             )
 
@@ -282,11 +289,6 @@ class Training:
         known = [variable.value for owner in owners for variable in owner.variables]
         known += [variable for recorder in self._recorders for variable in recorder.variables]
         return list({id(variable): variable for variable in known}.values())
-
-    @property
-    def jit_compile(self) -> bool:
-        """Whether XLA compiles the steps."""
-        return self._run.jit_compile
 
     def epoch(
         self,
@@ -336,6 +338,14 @@ class Training:
             return taken[None]
         # All calls have the same shape, so that they are compiled once: what is too much is not run.
         return np.resize(taken, (self._longest, self._batch_size))
+
+
+def _with_products(model: keras.Model, step: Callable[..., Any]) -> Callable[..., Any]:
+    def with_products(data: Any) -> Any:
+        with as_matrix_products(model):
+            return step(data)
+
+    return with_products
 
 
 def evaluate(model: keras.Model, x: Any, y: Any = None, *, batch_size: int = 1000) -> dict[str, float]:
