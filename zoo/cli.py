@@ -6,13 +6,14 @@ import dataclasses
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 import zoo
+from zoo import experiments
 from zoo.constraints import parse
 from zoo.errors import InvalidValue, ZooError, unknown
 from zoo.recipes import Recipe
@@ -190,20 +191,23 @@ def probe(
 def experiment(
     name: Annotated[
         str,
-        typer.Argument(metavar="NAME", help="few-labels, pretraining, rbm, semeion-codes or vanishing-gradient."),
+        typer.Argument(metavar="NAME", help=f"{', '.join(experiments.names())}."),
     ],
     dataset: Annotated[
         str | None,
         typer.Option(help="A data set's name; digits takes minutes, for a look. [default: the experiment's own]"),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SETTING=VALUE", help="A setting of the experiment, as in seeds=3; repeatable."),
     ] = None,
     run_dir: Annotated[
         Path | None, typer.Option(help="Where its files go; must not exist. [default: runs/NAME-DATASET-DATE-TIME]")
     ] = None,
 ) -> None:
     """Answer a question of the lecture: write its tables and figures."""
-    from zoo import experiments
-
-    result, folder = experiments.run(name, dataset, run_dir=run_dir)
+    options = _parsed(name, set_ or [], experiments.options_of(name)) if set_ else {}
+    result, folder = experiments.run(name, dataset, run_dir=run_dir, **options)
     out.print(result.summary.to_string(index=False))
     out.print(f"files in {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}", soft_wrap=True)
 
@@ -217,8 +221,11 @@ def main() -> None:
         sys.exit(error.exit_code)
 
 
-def _options(name: str, settings: list[str]) -> dict[str, object]:
-    known = zoo.card(name).options
+def _options(name: str, settings: list[str]) -> dict[str, Any]:
+    return _parsed(name, settings, {key: option.annotation for key, option in zoo.card(name).options.items()})
+
+
+def _parsed(name: str, settings: list[str], known: Mapping[str, Any]) -> dict[str, Any]:
     options = {}
     for setting in settings:
         option, equals, value = setting.partition("=")
@@ -226,7 +233,7 @@ def _options(name: str, settings: list[str]) -> dict[str, object]:
             raise InvalidValue(f"--set takes OPTION=VALUE, as in --set depth=4; got {setting!r}.")
         if option not in known:
             raise unknown("option", option, known, of=name)
-        options[option] = parse(option, value, known[option].annotation)
+        options[option] = parse(option, value, known[option])
     return options
 
 

@@ -116,6 +116,36 @@ def test_a_pipeline_of_a_split_that_there_is_not_is_refused():
         datasets.load("moons", validation=0).pipeline("validation")
 
 
+class TestWithLabels:
+    @settings(max_examples=25, deadline=None)
+    @given(count=st.integers(10, 1294), seed=st.integers(0, 5))
+    def test_it_keeps_that_many_in_equal_shares_as_far_as_there_are(self, count, seed):
+        data = datasets.load("digits")
+        few = data.with_labels(count, seed=seed)
+        assert len(few.train) == count
+        every, counts = data.class_counts["train"], few.class_counts["train"]
+        short = counts < every
+        assert np.ptp(counts[short]) <= 1 if short.any() else count == len(data.train)
+        assert few.validation is data.validation
+        assert few.test is data.test
+
+    def test_more_labels_are_those_and_others(self):
+        data = datasets.load("digits")
+        few, more = ({row.tobytes() for row in data.with_labels(count).train.x} for count in (50, 200))
+        assert few < more
+
+    def test_the_seed_decides_which(self):
+        data = datasets.load("digits")
+        one, same, other = (data.with_labels(50, seed=seed).train.x for seed in (1, 1, 2))
+        np.testing.assert_array_equal(one, same)
+        assert (one != other).any()
+
+    @pytest.mark.parametrize("count", [0, 9, 1295])
+    def test_fewer_than_classes_or_more_than_examples_are_refused(self, count):
+        with pytest.raises(InvalidValue, match="labels must be"):
+            datasets.load("digits").with_labels(count)
+
+
 def test_the_folds_are_five_times_two_halves_each_the_other_s_complement():
     data = datasets.load("digits")
     folds = list(data.folds())

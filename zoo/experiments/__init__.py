@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import typing
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo.errors import unknown
 from zoo.packages import our_datasets
@@ -13,29 +17,53 @@ from zoo.tensorflow_import import import_tensorflow
 if TYPE_CHECKING:
     from zoo.experiments.result import Result
 
-_homes = {"vanishing-gradient": "vanishing_gradient"}
+
+class _Home(NamedTuple):
+    module: str
+    dataset: str = "mnist"
+
+
+_homes = {
+    "dropout": _Home("dropout"),
+    "few-labels": _Home("few_labels"),
+    "hidden-space": _Home("hidden_space", "semeion"),
+    "pretraining": _Home("pretraining"),
+    "rbm": _Home("rbm"),
+    "semeion-codes": _Home("semeion_codes", "semeion"),
+    "vanishing-gradient": _Home("vanishing_gradient"),
+}
 
 
 def names() -> list[str]:
     """Returns the names of the experiments.
 
     >>> names()
-    ['vanishing-gradient']
+    ['dropout', 'few-labels', 'hidden-space', 'pretraining', 'rbm', 'semeion-codes', 'vanishing-gradient']
     """
     return sorted(_homes)
 
 
+def options_of(name: str) -> Mapping[str, Any]:
+    """Returns the keywords that an experiment takes, and the type of each. Imports TensorFlow.
+
+    >>> options_of("few-labels")["seeds"]
+    <class 'int'>
+    """
+    hints = typing.get_type_hints(_module(name).run, include_extras=True)
+    return {keyword: hint for keyword, hint in hints.items() if keyword not in ("dataset", "progress", "return")}
+
+
 def run(
-    name: str, dataset: str = "mnist", *, run_dir: str | Path | None = None, **settings: Any
+    name: str, dataset: str | None = None, *, run_dir: str | Path | None = None, **settings: Any
 ) -> tuple[Result, Path]:
     """Runs an experiment and writes what it found.
 
     Args:
         name: A name of `names()`.
-        dataset: A name of `datasets.names()`.
+        dataset: A name of `datasets.names()`; None takes the experiment's own, MNIST for most.
         run_dir: The folder for its tables (CSV) and figures (PNG), which must not exist; None makes
             `runs/NAME-DATASET-DATE-TIME`.
-        **settings: The experiment's own keywords, as in `seeds=100`.
+        **settings: The experiment's own keywords, as in `seeds=100`; see `options_of`.
 
     Returns:
         What it found, and the folder.
@@ -47,10 +75,31 @@ def run(
     """
     from zoo.training.run_folder import RunFolder
 
+    home = _home(name)
+    dataset = home.dataset if dataset is None else dataset
+    our_datasets().load(dataset)
+    module = _module(name)
+    known = [*options_of(name), "progress"]
+    for setting in settings:
+        if setting not in known:
+            raise unknown("setting", setting, known, of=name)
+    folder = RunFolder(run_dir, name=f"{name}-{dataset}")
+    try:
+        result = module.run(dataset, **settings)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            folder.path.rmdir()  # it is empty
+        raise
+    return result, result.write(folder)
+
+
+def _home(name: str) -> _Home:
     if name not in _homes:
         raise unknown("experiment", name, _homes)
-    our_datasets().load(dataset)
-    folder = RunFolder(run_dir, name=f"{name}-{dataset}")
+    return _homes[name]
+
+
+def _module(name: str) -> ModuleType:
+    home = _home(name)
     import_tensorflow()
-    result = importlib.import_module(f"zoo.experiments.{_homes[name]}").run(dataset, **settings)
-    return result, result.write(folder)
+    return importlib.import_module(f"zoo.experiments.{home.module}")

@@ -71,7 +71,7 @@ class DeepBeliefNetwork(keras.Model):
             keras.layers.Dense(width, "sigmoid", name=f"generation_{number}")
             for number, width in enumerate(widths[:-1], start=1)
         ]
-        self.top = RBM(top, labels=self.classes, seed=self.seed, name="top")
+        self.top = RBM(check("top", top, Annotated[int, at_least(1)]), labels=self.classes, seed=self.seed, name="top")
         self._flatten = keras.layers.Flatten()
         self.build((None, *self.example_shape))
 

@@ -5,7 +5,6 @@ Vincent et al., JMLR 11, 2010 (stacked denoising auto-encoders). Hinton and Sala
 """
 
 # No `from __future__ import annotations` here: options are checked by the annotations themselves.
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from zoo.constraints import at_least
@@ -22,7 +21,7 @@ CLASSIFIER = Recipe(
     loss="sparse_categorical_crossentropy",
     optimizer="adam",
     learning_rate=2e-3,
-    batch_size=100,
+    batch_size=20,
     epochs=3,
 )
 
@@ -32,9 +31,10 @@ SDAE = Recipe(
     source="Vincent et al. 2010, Table 3 (SDAE-3)",
     loss="sparse_categorical_crossentropy",
     optimizer="sgd",
-    learning_rate=0.1,
+    learning_rate=0.5,
+    learning_rate_decay="linear",
     batch_size=20,
-    epochs=30,
+    epochs=25,
     classifier=CLASSIFIER,
     pretraining=Recipe(
         name="denoising_autoencoder",
@@ -42,7 +42,7 @@ SDAE = Recipe(
         options={"noise": "masking", "corruption": 0.25, "initializer": "glorot_sigmoid"},
         loss="reconstruction_crossentropy",
         optimizer="sgd",
-        learning_rate=0.02,
+        learning_rate=0.1,
         batch_size=20,
         epochs=15,
     ),
@@ -54,10 +54,10 @@ RBM_LAYERS = Recipe(
     options={"weight_cost": 2e-4},
     loss="contrastive_divergence",
     optimizer="sgd",
-    learning_rate=0.05,
+    learning_rate=0.02,
     momentum={1: 0.5, 6: 0.9},
-    batch_size=100,
-    epochs=30,
+    batch_size=20,
+    epochs=15,
 )
 
 DBN = Recipe(
@@ -66,9 +66,10 @@ DBN = Recipe(
     source="Hinton and Salakhutdinov 2006 (mnistclassify.m)",
     loss="sparse_categorical_crossentropy",
     optimizer="sgd",
-    learning_rate=0.1,
+    learning_rate=0.4,
+    learning_rate_decay="linear",
     batch_size=20,
-    epochs=30,
+    epochs=25,
     classifier=CLASSIFIER,
     pretraining=RBM_LAYERS,
 )
@@ -84,7 +85,7 @@ UP_DOWN = Recipe(
     learning_rate_decay="linear",
     batch_size=100,
     epochs=100,
-    pretraining=replace(RBM_LAYERS, learning_rate=0.1),
+    pretraining=RBM_LAYERS,
 )
 
 

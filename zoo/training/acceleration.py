@@ -20,9 +20,11 @@ from zoo.files import replacing
 from zoo.telemetry.layout import optimizers_of
 from zoo.training.convolutions import convolutions_of
 from zoo.training.steps import Steps
+from zoo.training.strategies import has_several_workers
 
 WORTHWHILE = 3.0  # seconds of training, below which compiling costs more than it can save
 MEASURED = 0.1  # seconds, of each
+MARGIN = 0.9  # of the plain way's seconds, which a busy machine measures by so much wrong
 
 
 class Way(NamedTuple):
@@ -52,7 +54,9 @@ def choose(
     """Returns the steps compiled in the fastest way, and which it is.
 
     They are measured on the model itself, whose variables are then put back, unless that was done
-    before on this machine; or if the whole training takes less time than to compile it.
+    before on this machine; or if the whole training takes less time than to compile it. Of several workers
+    none measures: their steps are compiled in the plain way. With and without
+    gradients recorded it is the same way.
 
     Args:
         make: Makes the steps, compiled in a given way.
@@ -62,9 +66,11 @@ def choose(
         way: The way, where it is decided already.
         interval: As the steps take it; None where gradients are not recorded.
     """
+    if way is None and has_several_workers(model.distribute_strategy):
+        way = WAYS["plain"]  # each would measure other times, take another number of steps, and wait for ever
     if way is not None:
         return make(way), way
-    known = _Memory(model, rows.shape[1:], interval)
+    known = _Memory(model, rows.shape[1:])
     made: dict[str, Steps] = {}
 
     def seconds(name: str) -> float:
@@ -80,7 +86,8 @@ def choose(
 
     fastest = "plain"
     if seconds("plain") * steps >= WORTHWHILE:
-        fastest = min((name for name in WAYS if not WAYS[name].products or convolutions_of(model)), key=seconds)
+        others = (name for name in WAYS if not WAYS[name].products or convolutions_of(model))
+        fastest = min(others, key=lambda name: seconds(name) * (MARGIN if name == "plain" else 1))
     return made.get(fastest) or make(WAYS[fastest]), WAYS[fastest]
 
 
@@ -109,10 +116,10 @@ def _seconds_a_step(run: Steps, rows: np.ndarray, interval: tuple[int, int]) -> 
 class _Memory:
     """Seconds a step, by model and machine, in a file of Keras' own folder."""
 
-    def __init__(self, model: keras.Model, shape: tuple[int, ...], interval: tuple[int, int] | None) -> None:
+    def __init__(self, model: keras.Model, shape: tuple[int, ...]) -> None:
         home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
         self._path = home / "classic_zoo" / "seconds_a_step.json"
-        self._key = _fingerprint(model, shape, interval)
+        self._key = _fingerprint(model, shape)
         self.seconds: dict[str, float] = self._read().get(self._key, {})
 
     def remember(self, kind: str, seconds: float) -> None:
@@ -132,7 +139,7 @@ class _Memory:
         return content if isinstance(content, dict) else {}
 
 
-def _fingerprint(model: keras.Model, shape: tuple[int, ...], interval: tuple[int, int] | None) -> str:
+def _fingerprint(model: keras.Model, shape: tuple[int, ...]) -> str:
     devices = [
         tf.config.experimental.get_device_details(device).get("device_name", device.device_type)
         for device in tf.config.list_physical_devices()
@@ -146,7 +153,6 @@ def _fingerprint(model: keras.Model, shape: tuple[int, ...], interval: tuple[int
         [metric.name for metric in model.metrics],
         str(model.dtype_policy.name),
         shape,
-        interval,
         (platform.machine(), platform.processor(), os.cpu_count(), devices),
         [metadata.version(package) for package in ("tensorflow", "keras")],
         model.distribute_strategy.num_replicas_in_sync,

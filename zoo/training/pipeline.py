@@ -25,7 +25,7 @@ def pretrain(model: keras.Model, configuration: Configuration, folder: RunFolder
     Each stage has a folder of its own in the run's. One that is finished already is taken from there.
 
     Args:
-        model: The model, under its strategy's scope.
+        model: The model, made under its strategy's scope.
         configuration: The run.
         folder: The run's folder.
         how: What else the run does.
@@ -47,9 +47,11 @@ def pretrain(model: keras.Model, configuration: Configuration, folder: RunFolder
         number = len(done) + 1
         seed = (configuration.seed + 7919 * number) % 2**32
         keras.utils.set_random_seed(seed)
-        learner = make()
         steps = math.ceil(len(x) / each.batch_size)
-        compile_model(learner, each, steps_per_epoch=steps)
+        # Not around the training itself: what one worker alone did there, the others would wait for.
+        with model.distribute_strategy.scope():
+            learner = make()
+            compile_model(learner, each, steps_per_epoch=steps)
         content = {"stage": name, "recipe": _as_json(each.to_dict()), "run": _digest(configuration), "seed": seed}
         stage = run_stage(
             name,

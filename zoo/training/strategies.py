@@ -117,11 +117,17 @@ def check_cluster() -> dict[str, Any]:
     return config
 
 
+def has_several_workers(strategy: Any) -> bool:
+    """Returns whether other processes take part, which wait for this one at every step."""
+    resolver = strategy.cluster_resolver
+    return resolver is not None and bool(resolver.cluster_spec())
+
+
 def writes_files(strategy: Any) -> bool:
     """Returns whether it is this process that writes: of several workers, the chief or else the first."""
-    resolver = strategy.cluster_resolver
-    if resolver is None or not resolver.cluster_spec():
+    if not has_several_workers(strategy):
         return True
+    resolver = strategy.cluster_resolver
     chief = "chief" if "chief" in resolver.cluster_spec().jobs else "worker"
     return resolver.task_type == chief and resolver.task_id == 0
 

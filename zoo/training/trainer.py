@@ -233,7 +233,9 @@ def _all_stages(configuration: Configuration, folder: RunFolder, how: How, strat
     keras.utils.set_random_seed(configuration.seed)
     with strategy.scope(), _precision(how.mixed_precision):
         model = create(configuration.model, **configuration.options)
+    with _precision(how.mixed_precision):
         stages = pretrain(model, configuration, folder, how)
+    with strategy.scope(), _precision(how.mixed_precision):
         compile_model(model, recipe, steps_per_epoch=configuration.steps_per_epoch)
 
     def prepared(split: Split) -> tuple[Any, Any]:
@@ -258,7 +260,7 @@ def _all_stages(configuration: Configuration, folder: RunFolder, how: How, strat
     test: Mapping[str, float] = {}
     status = last.status
     try:
-        if not last.error and last is stages[-1]:
+        if last.status == "finished":
             test = evaluate(model, *prepared(data.test))
     except KeyboardInterrupt:
         status = "interrupted"

@@ -37,6 +37,7 @@ def launch(arguments: Sequence[str], workers: int) -> int:
     addresses = [f"localhost:{port}" for port in free_ports(workers)]
     processes: list[subprocess.Popen[str]] = []
     logs = [_Log() for _ in range(workers)]
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # and so pass through `finally`
     try:
         for index in range(workers):
             task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
@@ -51,6 +52,7 @@ def launch(arguments: Sequence[str], workers: int) -> int:
             )
         return _wait(processes, addresses, logs)
     finally:
+        signal.signal(signal.SIGTERM, before)
         for process in processes:
             if process.poll() is None:
                 process.kill()

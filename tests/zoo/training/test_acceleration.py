@@ -44,6 +44,11 @@ def test_the_fastest_way_is_taken(measured, fastest):
     assert seen == list(WAYS)
 
 
+def test_a_way_that_is_hardly_faster_is_not_taken(measured):
+    measured[0].update({"plain": 1.0, "xla": 0.95, "xla, products": 0.91})
+    assert chosen(model_of(keras.layers.Conv2D(2, 3))) == WAYS["plain"]
+
+
 def test_products_are_tried_only_where_there_is_a_convolution(measured):
     seconds, seen = measured
     seconds.update({"plain": 2.0, "xla": 3.0, "xla, products": 1.0})
@@ -75,4 +80,10 @@ def test_a_model_that_xla_cannot_compile_goes_without(measured):
 
 def test_a_way_that_is_given_is_not_measured(measured):
     assert chosen(model_of(), way=Way(jit_compile=True)) == WAYS["xla"]
+    assert measured[1] == []
+
+
+def test_of_several_workers_none_measures_as_the_others_would_wait_for_it(measured, monkeypatch):
+    monkeypatch.setattr(acceleration, "has_several_workers", lambda strategy: True)
+    assert chosen(model_of()) == WAYS["plain"]
     assert measured[1] == []

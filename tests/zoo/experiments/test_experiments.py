@@ -1,0 +1,42 @@
+import importlib
+import inspect
+from types import SimpleNamespace
+
+import pytest
+
+from zoo import experiments
+from zoo.constraints import describe
+from zoo.errors import InvalidValue, UnknownName
+
+
+class Asked(Exception):
+    pass
+
+
+def test_where_no_data_set_is_named_each_takes_its_own(monkeypatch):
+    def load(name):
+        raise Asked(name)
+
+    monkeypatch.setattr(experiments, "our_datasets", lambda: SimpleNamespace(load=load))
+    for name in experiments.names():
+        run = importlib.import_module(f"zoo.experiments.{name.replace('-', '_')}").run
+        with pytest.raises(Asked, match=f"^{inspect.signature(run).parameters['dataset'].default}$"):
+            experiments.run(name)
+
+
+def test_a_misspelt_setting_is_told_before_anything_runs(tmp_path):
+    with pytest.raises(UnknownName, match='did you mean "seeds"'):
+        experiments.run("few-labels", "digits", seed=3, run_dir=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_setting_out_of_range_leaves_no_folder(tmp_path):
+    with pytest.raises(InvalidValue, match="seeds must be a whole number of at least 1; got 0"):
+        experiments.run("few-labels", "digits", seeds=0, run_dir=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_every_setting_has_a_type_that_the_command_line_can_read():
+    for name in experiments.names():
+        for annotation in experiments.options_of(name).values():
+            assert describe(annotation)

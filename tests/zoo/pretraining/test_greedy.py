@@ -1,0 +1,92 @@
+"""The greedy stages by hand: what a stage trains, and what it hands over."""
+
+import keras
+import numpy as np
+import pytest
+
+import zoo
+from zoo.errors import InvalidValue
+from zoo.pretraining import encode, hidden_layers, output_stage, stages
+
+
+def recipe(name):
+    return zoo.card(name).recipe().pretraining
+
+
+def small(name, **options):
+    if name == "generative_dbn":
+        return zoo.create(name, input_shape=(4, 3), hidden=(7, 6), top=8, **options)
+    return zoo.create(name, input_shape=(4, 3), depth=2, width=7, **options)
+
+
+X = np.random.default_rng(0).uniform(size=(20, 12)).astype("float32")
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("dbn", lambda learner: (learner.rbm.kernel, learner.rbm.hidden_bias)),
+        ("stacked_autoencoder", lambda learner: (learner.get_layer("code").kernel, learner.get_layer("code").bias)),
+    ],
+)
+def test_a_learner_hands_its_weights_to_its_layer_and_to_no_other(name, parts):
+    model = small(name)
+    first, second = stages(model, recipe(name))
+    before = second.layer.get_weights()
+    learner = first.make_learner()
+    for value in parts(learner):
+        value.assign(np.random.default_rng(1).normal(size=value.shape))
+    first.hand_over(learner)
+    for ours, theirs in zip(first.layer.get_weights(), parts(learner), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    for now, then in zip(second.layer.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, then)
+
+
+@pytest.mark.parametrize("name", ["dbn", "stacked_autoencoder"])
+def test_the_codes_of_the_stages_are_those_of_the_model(name):
+    model = small(name)
+    codes = X
+    for stage in stages(model, recipe(name)):
+        codes = encode(stage.layer, codes, batch_size=6)
+    inner = keras.Model(model.input, hidden_layers(model)[-1].output)
+    np.testing.assert_allclose(codes, inner.predict(X.reshape(-1, 4, 3), verbose=0), rtol=1e-5)
+    output = output_stage(model)
+    np.testing.assert_allclose(
+        output.predict(codes, verbose=0), model.predict(X.reshape(-1, 4, 3), verbose=0), rtol=1e-5
+    )
+    assert output.layers[-1] is model.layers[-1]  # what it learns, the model has learnt
+
+
+def test_an_rbm_unrolls_into_weights_that_recognise_and_weights_that_generate():
+    model = small("generative_dbn")
+    first, second, top = stages(model, recipe("generative_dbn"))
+    learner = first.make_learner()
+    learner.rbm.visible_bias.assign(np.arange(12.0))
+    first.hand_over(learner)
+    kernel = np.asarray(learner.rbm.kernel)
+    np.testing.assert_array_equal(model.recognition[0].kernel, kernel)
+    np.testing.assert_array_equal(model.generation[0].kernel, kernel.T)
+    np.testing.assert_array_equal(model.generation[0].bias, np.arange(12.0))
+    assert not first.with_labels
+    assert not second.with_labels
+    assert top.with_labels
+    assert tuple(top.make_learner().rbm.kernel.shape) == (6 + 10, 8)
+
+
+def test_an_option_may_have_a_value_for_each_layer():
+    from dataclasses import replace
+
+    sdae = recipe("stacked_autoencoder")
+    each = replace(sdae, options={**sdae.options, "corruption": (0.1, 0.4)})
+    learners = [stage.make_learner() for stage in stages(small("stacked_autoencoder"), each)]
+    assert [learner.get_layer("corruption").level for learner in learners] == [0.1, 0.4]
+    with pytest.raises(InvalidValue, match=r"corruption must have a value for each of 2 hidden layers; got \(0.1,\)"):
+        stages(small("stacked_autoencoder"), replace(sdae, options={"corruption": (0.1,)}))
+
+
+def test_a_model_without_hidden_layers_is_refused():
+    inputs = keras.Input((12,))
+    model = keras.Model(inputs, keras.layers.Dense(10)(inputs), name="flat")
+    with pytest.raises(InvalidValue, match="flat has no hidden dense layer to train without labels"):
+        stages(model, recipe("dbn"))

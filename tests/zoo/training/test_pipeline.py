@@ -1,0 +1,197 @@
+"""A run of several stages: its folders, its records, and that it can be broken off anywhere."""
+
+import functools
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+import zoo
+from zoo.errors import InvalidValue
+from zoo.training import stage
+
+ROOT = Path(__file__).parents[3]
+SMALL = {
+    "dbn": {"width": 12, "depth": 2},
+    "stacked_autoencoder": {"width": 12, "depth": 2},
+    "generative_dbn": {"hidden": (12, 12), "top": 16},
+}
+STAGES = {
+    "dbn": ["1-hidden_1", "2-hidden_2", "3-classifier"],
+    "stacked_autoencoder": ["1-hidden_1", "2-hidden_2", "3-classifier"],
+    "generative_dbn": ["1-rbm_1", "2-rbm_2", "3-top"],
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_memory(tmp_path_factory):
+    """Of how steps are compiled: runs that were compiled in two ways differ in their last digits."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
+        yield
+
+
+def train(folder, name="dbn", **options):
+    defaults = {"epochs": 2, "pretraining_epochs": 2, "options": SMALL.get(name), "progress": False}
+    return zoo.train(name, run_dir=folder, **{**defaults, **options})
+
+
+def assert_same_run(one, other):
+    for first, second in zip(one.model.get_weights(), other.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(first, second)
+    for path in sorted(Path(one.folder).rglob("metrics.csv")):
+        assert path.read_bytes() == (Path(other.folder) / path.relative_to(one.folder)).read_bytes(), path
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_each_stage_has_a_folder_a_history_and_gradients(tmp_path, name):
+    run = train(tmp_path / "run", name)
+    assert sorted(path.name for path in run.folder.iterdir() if path.is_dir()) == STAGES[name]
+    assert [each.folder.name for each in run.stages] == [*STAGES[name], "run"]
+    for each in run.stages:
+        assert each.status == "finished"
+        assert len(each.metrics) == (3 if each.name == "classifier" else 2)
+        assert np.isfinite(each.metrics["loss"]).all()
+        assert (each.gradients["l2"] > 0).any()
+        files = {path.name for path in each.folder.iterdir()}
+        assert {"metrics.csv", "gradients.csv", "checkpoint.npz", "model.keras"} <= files
+    told = json.loads((run.folder / "result.json").read_text())["stages"]
+    assert [each["name"] for each in told] == [each.name for each in run.stages]
+
+
+def test_the_layers_of_the_classifier_are_those_of_the_stages(tmp_path):
+    run = train(tmp_path / "run", epochs=1, learning_rate=1e-30)  # the last stage changes nothing
+    for number, folder in enumerate(STAGES["dbn"][:2], start=1):
+        learner = keras.saving.load_model(run.folder / folder / "model.keras")
+        layer = run.model.get_layer(f"hidden_{number}")
+        np.testing.assert_allclose(layer.kernel, learner.rbm.kernel, atol=1e-6)
+        np.testing.assert_allclose(layer.bias, learner.rbm.hidden_bias, atol=1e-6)
+    output = keras.saving.load_model(run.folder / "3-classifier" / "model.keras").layers[-1]
+    np.testing.assert_allclose(run.model.get_layer("output").kernel, output.kernel, atol=1e-6)
+
+
+def test_the_same_seed_gives_the_same_run_and_another_one_another(tmp_path):
+    one, same, other = (train(tmp_path / str(n), seed=seed) for n, seed in enumerate((3, 3, 4)))
+    assert_same_run(one, same)
+    assert (one.model.get_weights()[0] != other.model.get_weights()[0]).any()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A function that returns a model's run that nothing broke off; each is trained once."""
+    return functools.cache(lambda name: train(tmp_path_factory.mktemp("whole") / "run", name))
+
+
+class TestResume:
+    @pytest.mark.parametrize(
+        ("name", "at"),
+        [
+            *(("dbn", at) for at in [(1, 1), (2, 0), (3, 0), (4, 1)]),
+            *(("stacked_autoencoder", at) for at in [(2, 1)]),
+            *(("generative_dbn", at) for at in [(4, 1)]),
+        ],
+    )
+    def test_after_an_interruption_the_weights_are_those_of_a_whole_run(self, tmp_path, monkeypatch, whole, name, at):
+        """Broken off in a stage, after so many of its epochs: within stages, and between them."""
+        number, done = at
+
+        class Interrupt(stage.Tables):
+            stages = 0
+
+            def on_train_begin(self, logs=None):
+                Interrupt.stages += 1
+
+            def on_epoch_begin(self, epoch, logs=None):
+                if (Interrupt.stages, epoch) == (number, done):
+                    raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(stage, "Tables", Interrupt)
+            broken = train(tmp_path / "run", name)
+        assert broken.status == "interrupted"
+        assert not broken.test
+        assert len(broken.stages) == number
+        before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").glob("*/checkpoint.npz")}
+        resumed = zoo.resume(tmp_path / "run", progress=False)
+        assert resumed.status == "finished"
+        assert_same_run(whole(name), resumed)
+        finished = [path for path in before if int(path.parent.name[0]) < number]
+        assert all(path.stat().st_mtime_ns == before[path] for path in finished)  # not trained again
+
+    def test_after_kill_9(self, tmp_path):
+        whole = train(tmp_path / "whole", pretraining_epochs=6)
+        command = [sys.executable, "-m", "zoo.cli", "train", "dbn", "--epochs", "2", "--pretraining-epochs", "6"]
+        command += ["--set", "width=12", "--set", "depth=2", "--run-dir", tmp_path / "run"]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 120
+        while not (tmp_path / "run" / "2-hidden_2" / "checkpoint.npz").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert_same_run(whole, zoo.resume(tmp_path / "run", progress=False))
+
+    def test_a_stage_of_another_configuration_is_refused(self, tmp_path):
+        one, other = train(tmp_path / "one"), train(tmp_path / "other", seed=1)
+        config = (other.folder / "2-hidden_2" / "config.json").read_text()
+        (one.folder / "2-hidden_2" / "config.json").write_text(config)
+        with pytest.raises(InvalidValue, match="2-hidden_2 belongs to another configuration"):
+            zoo.resume(one.folder, progress=False)
+
+
+class TestLabels:
+    def test_pre_training_sees_every_example_and_the_rest_those_with_a_label(self, tmp_path):
+        run = train(tmp_path / "run", labels=20)
+        config = json.loads((run.folder / "config.json").read_text())
+        assert config["dataset"]["examples"]["train"] == config["labels"] == 20
+        assert config["unlabelled"] == 1294
+        steps = [pd.read_csv(each.folder / "gradient_details.csv")["step"].max() for each in run.stages]
+        assert steps[0] > 60
+        assert steps[2] <= 3  # one mini-batch of 20 an epoch
+        assert steps[3] <= 2
+
+    def test_more_examples_without_labels_can_be_given(self, tmp_path):
+        more = np.random.default_rng(0).uniform(size=(100, 8, 8, 1))
+        run = train(tmp_path / "run", unlabelled=more)
+        assert json.loads((run.folder / "config.json").read_text())["unlabelled"] == 1394
+        with pytest.raises(InvalidValue, match="Give unlabelled= as it was"):
+            zoo.resume(run.folder, progress=False)
+        assert zoo.resume(run.folder, unlabelled=more, progress=False).status == "finished"
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        ("name", "wrong", "message"),
+        [
+            ("dbn", {"unlabelled": np.zeros((5, 8, 7, 1))}, r"must have shape \(8, 8, 1\) each; got .*\(5, 8, 7, 1\)"),
+            ("dbn", {"unlabelled": np.full((5, 8, 8, 1), np.nan)}, "must be finite"),
+            ("dbn", {"labels": 5}, "labels must be from 10, one a class, to 1294; got 5"),
+            ("dbn", {"pretraining_epochs": 0}, "epochs must be a whole number of at least 1"),
+            ("deep_mlp", {"pretraining_epochs": 3}, "has no pre-training"),
+            ("deep_mlp", {"unlabelled": np.zeros((5, 8, 8, 1))}, "has no pre-training"),
+        ],
+    )
+    def test_is_refused_before_anything_is_written(self, tmp_path, name, wrong, message):
+        with pytest.raises(InvalidValue, match=message):
+            train(tmp_path / "run", name, **{"pretraining_epochs": None, **wrong})
+        assert not (tmp_path / "run").exists()
+
+    @pytest.mark.parametrize("name", ["dbn", "stacked_autoencoder"])
+    def test_data_outside_0_to_1_are_refused(self, tmp_path, name):
+        with pytest.raises(InvalidValue, match=r"in \[0, 1\]"):
+            train(tmp_path / "run", name, dataset="moons")
+
+
+def test_two_workers_train_every_stage_and_one_writes(tmp_path):
+    command = [sys.executable, "-m", "zoo.cli", "train", "dbn", "--epochs", "1", "--pretraining-epochs", "1"]
+    command += ["--set", "width=12", "--set", "depth=2", "--workers", "2", "--run-dir", tmp_path / "run"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir() if path.is_dir()) == STAGES["dbn"]
+    assert "2 replicas" in done.stdout

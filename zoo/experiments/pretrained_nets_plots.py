@@ -1,0 +1,115 @@
+"""The figures of nets with and without pre-training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_STYLES: dict[str, tuple[str, dict[str, Any]]] = {
+    "random": ("random weights", {"color": "black", "linestyle": ":", "marker": "o"}),
+    "autoencoders": ("denoising auto-encoders", {"color": "#0072B2", "linestyle": "-", "marker": "s"}),
+    "rbms": ("RBMs", {"color": "#D55E00", "linestyle": "--", "marker": "^"}),
+}
+
+
+def plot_by_depth(accuracies: pd.DataFrame, first_layer: pd.DataFrame, dataset: str) -> Figure:
+    """Draws the test error against depth, beside the first layer's gradient before training with labels.
+
+    Args:
+        accuracies: Columns `start`, `depth`, `accuracy`; a row a seed.
+        first_layer: Columns `start`, `depth`, `l2`; a row a seed.
+        dataset: The data set's name.
+    """
+    figure, (errors, gradients) = _figure(2, width=5)
+    _lines(errors, _with_error(accuracies), "depth", "error")
+    errors.set_ylabel("test error (%), mean and each seed")
+    errors.set_title("after training with labels")
+    _lines(gradients, first_layer, "depth", "l2", middle="median")
+    gradients.set_ylabel("norm of the mean bias gradient\nof hidden layer 1, median and each seed")
+    gradients.set_title("before any update with labels")
+    for axes in (errors, gradients):
+        axes.set_xlabel("hidden layers")
+        axes.set_xticks(sorted(accuracies["depth"].unique()))
+    _legend(figure, errors)
+    figure.suptitle(f"Pre-training by depth, on {dataset}")
+    return figure
+
+
+def plot_gradients_by_layer(gradients: pd.DataFrame, dataset: str) -> Figure:
+    """Draws the gradient in every layer before training with labels, a panel for each depth.
+
+    Args:
+        gradients: Columns `start`, `depth`, `number` (of the layer, from 1), `variable`, `l2`; a row a seed.
+        dataset: The data set's name.
+    """
+    biases = gradients[gradients["variable"] == "bias"]
+    depths = sorted(biases["depth"].unique())
+    figure, panels = _figure(len(depths), width=3)
+    for axes, depth in zip(panels, depths, strict=True):
+        _lines(axes, biases[biases["depth"] == depth], "number", "l2", middle="median")
+        axes.set_title(f"{depth} hidden layer{'s' if depth > 1 else ''}")
+        axes.set_xticks(range(1, depth + 2), [*map(str, range(1, depth + 1)), "output"])
+        axes.set_xlabel("layer (1 is next to the input)")
+    panels[0].set_ylabel("norm of the mean bias gradient\n(median and each seed)")
+    _legend(figure, panels[0])
+    figure.suptitle(f"Gradient in every layer before any update with labels, on {dataset}")
+    return figure
+
+
+def plot_by_labels(accuracies: pd.DataFrame, dataset: str) -> Figure:
+    """Draws the test error against the number of labels.
+
+    Args:
+        accuracies: Columns `start`, `labels`, `accuracy`; a row a seed.
+        dataset: The data set's name.
+    """
+    figure, (axes,) = _figure(1, width=7)
+    _lines(axes, _with_error(accuracies), "labels", "error")
+    counts = sorted(accuracies["labels"].unique())
+    axes.set_xscale("log")
+    axes.set_xticks(counts, [f"{count:,}" for count in counts])
+    axes.minorticks_off()
+    axes.set_xlabel("training examples that have their label")
+    axes.set_ylabel("test error (%), mean and each seed")
+    _legend(figure, axes)
+    figure.suptitle(f"Pre-training by number of labels, on {dataset}")
+    return figure
+
+
+def _with_error(accuracies: pd.DataFrame) -> pd.DataFrame:
+    return accuracies.assign(error=100 * (1 - accuracies["accuracy"]))
+
+
+def _lines(axes: Axes, table: pd.DataFrame, x: str, y: str, *, middle: str = "mean") -> None:
+    from matplotlib.ticker import LogLocator, StrMethodFormatter
+
+    for start, rows in table.groupby("start", sort=False):
+        label, style = _STYLES[str(start)]
+        line = rows.groupby(x)[y].agg(middle)
+        axes.plot(line.index, line, label=label, markersize=5, **style)
+        axes.plot(rows[x], rows[y], linestyle="none", marker="_", markersize=9, color=style["color"], alpha=0.6)
+    axes.set_yscale("log")
+    if y == "error":
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.yaxis.minorticks_off()
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    title = "hidden layers start from"
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, title=title, handlelength=3)
+
+
+def _figure(panels: int, *, width: float) -> tuple[Figure, list[Axes]]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width * panels, 4.4), layout="constrained")
+    axes = list(figure.subplots(1, panels, squeeze=False, sharey=width < 5)[0])
+    for each in axes:
+        each.grid(alpha=0.3)
+    return figure, axes
