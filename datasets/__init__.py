@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from datasets import digits, mnist, semeion, toy
+from datasets import digits, mnist, semeion, sequences, toy
 from datasets.dataset import Dataset, Source, Split
 from zoo.errors import unknown
 
@@ -17,7 +17,7 @@ __all__ = ["Dataset", "Source", "Split", "load", "names", "source"]
 DISTRIBUTION = "keras-classic-zoo"
 
 _sources: Mapping[str, Source] = {
-    source.name: source for source in (digits.SOURCE, mnist.SOURCE, semeion.SOURCE, *toy.SOURCES)
+    source.name: source for source in (digits.SOURCE, mnist.SOURCE, semeion.SOURCE, *sequences.SOURCES, *toy.SOURCES)
 }
 
 
@@ -25,7 +25,7 @@ def names() -> list[str]:
     """Returns the names that `load` takes.
 
     >>> names()
-    ['digits', 'mnist', 'moons', 'rings', 'semeion', 'spirals', 'xor']
+    ['digits', 'digits_sequences', 'mnist', 'mnist_sequences', 'moons', 'rings', 'semeion', 'spirals', 'xor']
     """
     return sorted(_sources)
 
@@ -56,7 +56,8 @@ def load(name: str, *, validation: float | int | None = None, seed: int = 0) -> 
             `mnist` comes split; there it decides nothing.
 
     Returns:
-        The data set. Images are float32 of shape `(height, width, 1)` in [0, 1], labels int64.
+        The data set. Images are float32 of shape `(height, width, 1)` in [0, 1], labels int64; those of
+        sequences are told in `datasets.sequences`.
 
     Raises:
         UnknownName: No such data set; the message has the nearest name.

@@ -26,7 +26,7 @@ class Split:
 
     Args:
         x: Inputs, float32, `(examples, ...)`.
-        y: Labels, int64, `(examples,)`.
+        y: Labels, int64, `(examples,)`; of sequences `(examples, 1 + longest)`, see `datasets.sequences`.
     """
 
     x: np.ndarray
@@ -81,6 +81,11 @@ class Dataset:
         return len(self.source.class_names)
 
     @property
+    def longest(self) -> int | None:
+        """Length of the longest sequence; None where an example has one label."""
+        return None if self.train.y.ndim == 1 else self.train.y.shape[1] - 1
+
+    @property
     def splits(self) -> dict[str, Split]:
         """The splits that there are, by name."""
         splits = {"train": self.train, "validation": self.validation, "test": self.test}
@@ -88,8 +93,9 @@ class Dataset:
 
     @property
     def class_counts(self) -> dict[str, np.ndarray]:
-        """How many examples of each class each split has."""
-        return {name: np.bincount(split.y, minlength=self.classes) for name, split in self.splits.items()}
+        """How many examples of each class each split has; of sequences, how many places."""
+        labels = {name: split.y if self.longest is None else split.y[:, 1:] for name, split in self.splits.items()}
+        return {name: np.bincount(each.ravel(), minlength=self.classes) for name, each in labels.items()}
 
     @cached_property
     def digest(self) -> str:
@@ -112,7 +118,7 @@ class Dataset:
 
         counts = self.class_counts
         table = pd.DataFrame(counts.values(), index=list(counts), columns=list(self.source.class_names))
-        table.insert(0, "examples", table.sum(axis=1))
+        table.insert(0, "examples", [len(split) for split in self.splits.values()])
         table["mean_input"] = [float(split.x.mean()) for split in self.splits.values()]
         return table.rename_axis("split")
 
@@ -142,30 +148,32 @@ class Dataset:
         return batches(split.x, split.y, batch_size, shuffle=part == "train" if shuffle is None else shuffle, seed=seed)
 
     def with_labels(self, count: int, *, seed: int = 0) -> Dataset:
-        """Returns the data set with so few training examples, drawn by class in equal shares.
+        """Returns the data set with so few training examples, drawn by class in equal shares; sequences by length.
 
         Args:
-            count: How many, at least one a class.
+            count: How many, at least one a class or length.
             seed: Decides which.
 
         Raises:
-            InvalidValue: There are not so many, or fewer than classes.
+            InvalidValue: There are not so many, or fewer than classes or lengths.
 
         >>> import datasets
         >>> datasets.load("digits").with_labels(100).class_counts["train"].tolist()
         [10, 10, 10, 10, 10, 10, 10, 10, 10, 10]
         """
         count = check("labels", count, Annotated[int, at_least(1)])
+        kinds, kind = (self.classes, "class") if self.longest is None else (self.longest, "length")
+        label_of = self.train.y if self.longest is None else self.train.y[:, 0]
         random = np.random.default_rng(seed)
         order = random.permutation(len(self.train))
         # The first of every class, then the second of every class, and so on.
         rank = np.empty(len(order), int)
-        for label in range(self.classes):
-            of_class = order[self.train.y[order] == label]
+        for label in range(kinds):
+            of_class = order[label_of[order] == label]
             rank[of_class] = np.arange(len(of_class))
         rows = order[np.argsort(rank[order], kind="stable")]
-        if not self.classes <= count <= len(self.train):
-            raise InvalidValue(f"labels must be from {self.classes}, one a class, to {len(self.train)}; got {count}.")
+        if not kinds <= count <= len(self.train):
+            raise InvalidValue(f"labels must be from {kinds}, one a {kind}, to {len(self.train)}; got {count}.")
         rows = np.sort(rows[:count])
         return replace(self, train=Split(self.train.x[rows], self.train.y[rows]))
 
@@ -183,12 +191,18 @@ class Dataset:
         Yields:
             `repeats * splits` data sets.
 
+        Raises:
+            InvalidValue: The examples are sequences.
+
         >>> import datasets
         >>> [len(fold.test) for fold in datasets.load("digits").folds(repeats=1)]
         [899, 898]
         """
         from sklearn.model_selection import RepeatedStratifiedKFold
 
+        if self.longest is not None:
+            # Shuffled together, sequences of the same digits would be trained on and tested.
+            raise InvalidValue(f"{self.name} has sequences, which have no folds; make them of each fold of the digits.")
         x = np.concatenate([split.x for split in self.splits.values()])
         y = np.concatenate([split.y for split in self.splits.values()])
         folds = RepeatedStratifiedKFold(n_splits=splits, n_repeats=repeats, random_state=seed)
@@ -235,6 +249,8 @@ class Source:
         test: Share of the examples that are for test; they are drawn by seed, stratified. With a
             whole number, the last ones, in the source's own order.
         validation: The same, of what remains, where `load` is not told otherwise.
+        make: What `load` calls instead, with its own arguments, where the splits are not cut from what
+            `read` returns but made of another data set's.
     """
 
     name: str
@@ -248,10 +264,13 @@ class Source:
     levels: int = 1
     test: float | int = 0.2
     validation: float | int = 0.1
+    make: Callable[[float | int | None, int], Dataset] | None = None
 
     def load(self, *, validation: float | int | None, seed: int) -> Dataset:
         """Reads the data and splits it; `datasets.load` has the arguments."""
         seed = check("seed", seed, Seed)
+        if self.make is not None:
+            return self.make(validation, seed)
         in_order = isinstance(self.test, int)
         x, y = self.read(seed)
         training = _fraction_or_count(len(y), self.test, "test")

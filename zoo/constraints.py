@@ -36,11 +36,17 @@ non_negative = Constraint("of at least 0", lambda value: value >= 0)
 probability = Constraint("above 0 and at most 1", lambda value: 0 < value <= 1)
 open_probability = Constraint("above 0 and below 1", lambda value: 0 < value < 1)
 share = Constraint("from 0 to 1", lambda value: 0 <= value <= 1)
+odd = Constraint("that is odd", lambda value: value % 2 == 1)
 
 
 def at_least(low: int) -> Constraint:
     """Accepts numbers from `low` upwards."""
     return Constraint(f"of at least {low}", lambda value: value >= low)
+
+
+def between(low: int, high: int) -> Constraint:
+    """Accepts numbers from `low` to `high`, both included."""
+    return Constraint(f"from {low} to {high}", lambda value: low <= value <= high)
 
 
 Seed = Annotated[int, Constraint("from 0 to 4294967295", lambda value: 0 <= value < 2**32)]

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from zoo.constraints import at_least, below_one, check, non_negative, positive
+from zoo.errors import InvalidValue
 
 Loss = Literal[
     "sparse_categorical_crossentropy",
@@ -17,8 +18,10 @@ Loss = Literal[
     "reconstruction_squared_error",
     "contrastive_divergence",
     "up_down",
+    "maximum_a_posteriori",
+    "sequence_crossentropy",
 ]
-Optimizer = Literal["sgd", "adam"]
+Optimizer = Literal["sgd", "adam", "levenberg_marquardt"]
 _LEGAL = {
     "loss": Loss,
     "optimizer": Optimizer,
@@ -28,6 +31,10 @@ _LEGAL = {
     "learning_rate_decay": Literal["none", "linear"],
     "weight_penalty": Annotated[float, non_negative],
     "input_scale": Annotated[float, positive],
+}
+_LEGAL_BY_EPOCH = {
+    "learning_rate_factors": Annotated[float, positive],
+    "momentum": Annotated[float, non_negative, below_one],
 }
 
 
@@ -44,10 +51,13 @@ class Recipe:
             `"summed_binary_crossentropy"`: the binary cross-entropies of all outputs, added up; an
             auto-encoder's `"reconstruction_crossentropy"` and `"reconstruction_squared_error"`, added
             up over the inputs; `"contrastive_divergence"`, an RBM's own; `"up_down"`, a generative deep belief
-            network's.
-        optimizer: `"sgd"` or `"adam"`.
+            network's; `"maximum_a_posteriori"`, LeNet-5's, on scores; `"sequence_crossentropy"`, of a whole number's
+            length and digits.
+        optimizer: `"sgd"`, `"adam"` or `"levenberg_marquardt"`, the stochastic diagonal one.
         learning_rate: The optimiser's learning rate.
         learning_rate_decay: `"linear"` lets it fall to 0 over the training; `"none"` leaves it.
+        learning_rate_factors: What the learning rate is multiplied by, by the epoch from which it holds, as in
+            `{3: 0.4, 6: 0.2}`; empty for none.
         momentum: Of `"sgd"`, by the epoch from which it holds: `{1: 0.5, 6: 0.9}`; empty for none.
         batch_size: Examples in a mini-batch. The last, smaller one is not dropped.
         epochs: Passes over the training set.
@@ -76,6 +86,7 @@ class Recipe:
     optimizer: Optimizer
     learning_rate: float
     learning_rate_decay: Literal["none", "linear"] = "none"
+    learning_rate_factors: Mapping[int, float] = field(default_factory=dict)
     momentum: Mapping[int, float] = field(default_factory=dict)
     batch_size: int
     epochs: int
@@ -91,13 +102,16 @@ class Recipe:
         for name, legal in _LEGAL.items():
             keep(name, check(f"{self.name}: {name}", getattr(self, name), legal))
         keep("options", MappingProxyType(dict(self.options)))
-        momentum = {
-            check(f"{self.name}: an epoch of momentum", int(epoch), Annotated[int, at_least(1)]): check(
-                f"{self.name}: momentum", value, Annotated[float, non_negative, below_one]
-            )
-            for epoch, value in self.momentum.items()
-        }
-        keep("momentum", MappingProxyType(dict(sorted(momentum.items()))))
+        for name, legal in _LEGAL_BY_EPOCH.items():
+            by_epoch = {
+                check(f"{self.name}: an epoch of {name}", int(epoch), Annotated[int, at_least(1)]): check(
+                    f"{self.name}: {name}", value, legal
+                )
+                for epoch, value in getattr(self, name).items()
+            }
+            keep(name, MappingProxyType(dict(sorted(by_epoch.items()))))
+        if self.learning_rate_factors and self.learning_rate_decay != "none":
+            raise InvalidValue(f"{self.name}: learning_rate_factors and learning_rate_decay exclude each other.")
         for name in ("pretraining", "classifier"):
             if isinstance(content := getattr(self, name), Mapping):
                 keep(name, Recipe(**content))

@@ -1,7 +1,11 @@
 """Layers that Keras does not have: each is serialisable, and useful alone."""
 
 from zoo.layers.corruption import Corruption
+from zoo.layers.distortion import Distortion
+from zoo.layers.partial_conv2d import PartialConv2D
+from zoo.layers.rbf_output import RBFOutput
 from zoo.layers.rbm import RBM
+from zoo.layers.subsampling import Subsampling
 from zoo.layers.tied_dense import TiedDense
 
-__all__ = ["RBM", "Corruption", "TiedDense"]
+__all__ = ["RBM", "Corruption", "Distortion", "PartialConv2D", "RBFOutput", "Subsampling", "TiedDense"]

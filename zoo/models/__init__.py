@@ -1,6 +1,8 @@
 """The builders, one family a file; importing them does not import Keras."""
 
 from zoo.models.autoencoder import autoencoder, denoising_autoencoder
+from zoo.models.depth_cnn import depth_cnn
+from zoo.models.lenet import lenet5, lenet5_relu
 from zoo.models.mlp import deep_mlp, dropout_mlp, shallow_mlp
 from zoo.models.pretrained import dbn, generative_dbn, stacked_autoencoder
 from zoo.models.rbm import rbm
@@ -10,8 +12,11 @@ __all__ = [
     "dbn",
     "deep_mlp",
     "denoising_autoencoder",
+    "depth_cnn",
     "dropout_mlp",
     "generative_dbn",
+    "lenet5",
+    "lenet5_relu",
     "rbm",
     "shallow_mlp",
     "stacked_autoencoder",

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 
+WITHOUT_LABELS = ("reconstruction_crossentropy", "reconstruction_squared_error", "contrastive_divergence")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
     """What a run trains, on what and how; two equal ones give the same run.
@@ -168,7 +171,8 @@ def resolve(
         data = data.with_labels(labels, seed=seed)
     if unlabelled is not None:
         all_examples = np.concatenate([all_examples, _checked(unlabelled, data.input_shape)])
-    from_data = {"input_shape": data.input_shape, "classes": data.classes}
+    _check_labels(name, recipe, data)
+    from_data = {"input_shape": data.input_shape, "classes": data.classes, "longest": data.longest}
     from_data = {key: value for key, value in from_data.items() if key in model.options}
     resolved = model.resolve(
         {**recipe.options, **options, **{key: from_data[key] for key in from_data if key not in options}}
@@ -188,6 +192,21 @@ def resolve(
         validation=validation,
         labels=labels,
     )
+
+
+def _check_labels(name: str, recipe: Recipe, data: Dataset) -> None:
+    """Raises InvalidValue where examples have one label and the model learns sequences, or the other way round."""
+    takes_sequences = recipe.loss == "sequence_crossentropy"
+    if takes_sequences and data.longest is None:
+        raise InvalidValue(
+            f"{name} learns to read sequences, as in the data set digits_sequences; {data.name} has one label an "
+            f"example."
+        )
+    if data.longest is not None and not takes_sequences and recipe.loss not in WITHOUT_LABELS:
+        raise InvalidValue(
+            f"{name} learns one label an example; {data.name} has sequences of up to {data.longest}, which depth_cnn "
+            f"reads."
+        )
 
 
 def _checked(unlabelled: Any, shape: tuple[int, ...]) -> np.ndarray:

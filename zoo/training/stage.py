@@ -16,6 +16,7 @@ from zoo.errors import InvalidValue
 from zoo.recipes import Recipe
 from zoo.telemetry import GradientRecorder, plot_gradients
 from zoo.training.checkpoint import Checkpoint
+from zoo.training.curvature import EstimateCurvature
 from zoo.training.interrupt import Interrupt
 from zoo.training.loop import fit
 from zoo.training.plots import plot_learning_curve
@@ -103,6 +104,8 @@ def run_stage(
     if stands:
         tables.restore(stands.epoch)
     callbacks: list[keras.callbacks.Callback] = [recorder, tables]
+    if recipe.optimizer == "levenberg_marquardt":
+        callbacks.append(EstimateCurvature(*train, seed=seed))
     status: Status = "finished"
     start = time.perf_counter()
     with contextlib.ExitStack() as stack:

@@ -1,0 +1,179 @@
+"""LeNet-5, as published in 1998 and as it is read today.
+
+LeCun, Bottou, Bengio and Haffner, «Gradient-based learning applied to document recognition», Proc. IEEE 86(11), 1998.
+"""
+
+# No `from __future__ import annotations` here: options are checked by the annotations themselves.
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from zoo.constraints import non_negative
+from zoo.errors import InvalidValue
+from zoo.models.digit_bitmaps import BITMAPS
+from zoo.models.images import image_input
+from zoo.models.mlp import Classes
+from zoo.recipes import Recipe
+from zoo.registry import register
+
+if TYPE_CHECKING:
+    import keras
+
+# Table I: the maps of S2 that each map of C3 sees.
+C3_CONNECTIONS = (
+    *((0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (0, 4, 5), (0, 1, 5)),
+    *((0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5), (0, 3, 4, 5), (0, 1, 4, 5), (0, 1, 2, 5)),
+    *((0, 1, 3, 4), (1, 2, 4, 5), (0, 2, 3, 5)),
+    (0, 1, 2, 3, 4, 5),
+)
+
+PUBLISHED = Recipe(
+    name="published",
+    summary="Stochastic diagonal Levenberg-Marquardt on the MAP loss, an update an example",
+    source="LeCun et al. 1998, section III and appendix C",
+    loss="maximum_a_posteriori",
+    optimizer="levenberg_marquardt",
+    learning_rate=5e-4,
+    learning_rate_factors={3: 0.4, 6: 0.2, 9: 0.1, 13: 0.02},
+    batch_size=1,
+    epochs=20,
+)
+
+MINI_BATCHES = Recipe(
+    name="adam",
+    summary="Adam on the MAP loss, in mini-batches",
+    loss="maximum_a_posteriori",
+    optimizer="adam",
+    learning_rate=1e-3,
+    learning_rate_decay="linear",
+    batch_size=32,
+    epochs=20,
+)
+
+MODERN = Recipe(
+    name="modern",
+    summary="Adam on the softmax cross-entropy",
+    loss="sparse_categorical_crossentropy",
+    optimizer="adam",
+    learning_rate=2e-3,
+    learning_rate_decay="linear",
+    batch_size=64,
+    epochs=20,
+)
+
+
+@register(recipes=(PUBLISHED, MINI_BATCHES), source="LeCun et al. 1998")
+def lenet5(
+    *,
+    input_shape: tuple[int, ...] = (28, 28, 1),
+    classes: Classes = 10,
+    subsampling: Literal["sum", "max", "mean"] = "sum",
+    distortion: Annotated[float, non_negative] = 0.0,
+    resize: bool = False,
+) -> "keras.Model":
+    """LeNet-5 as published: trainable subsampling, partial connections, RBF output units.
+
+    It has 60,000 trainable parameters and 340,908 connections. Its outputs are scores, minus the squared distance of
+    F6 to the bitmap of each class: the greatest wins, and they are no probabilities.
+
+    Args:
+        input_shape: Shape of one image, in [0, 1], ink 1. 28x28 are padded to 32x32.
+        classes: Number of classes, 10 at most: there are ten bitmaps.
+        subsampling: What S2 and S4 do: `"sum"`, the paper's; `"max"` and `"mean"`, the lecture's; see
+            `zoo.layers.Subsampling`.
+        distortion: How strongly the training images are distorted, at random; 1 is usual; see
+            `zoo.layers.Distortion`.
+        resize: Whether images of another size are resized to 32x32.
+
+    Returns:
+        An uncompiled model: `(batch, *input_shape)` to `(batch, classes)`.
+
+    Raises:
+        InvalidValue: An option of the wrong type or out of range, or images of another size.
+        UnknownName: An option that there is not.
+
+    >>> model = lenet5()
+    >>> sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    60000
+    """
+    import keras
+    from keras import layers
+
+    from zoo.activations import scaled_tanh
+    from zoo.initializers import FanInUniform
+    from zoo.layers import Distortion, PartialConv2D, RBFOutput, Subsampling
+
+    if classes > len(BITMAPS):
+        raise InvalidValue(f"lenet5 has bitmaps for {len(BITMAPS)} classes; got classes={classes}.")
+
+    def squashed() -> dict[str, Any]:
+        return {"activation": scaled_tanh, "kernel_initializer": FanInUniform(2.4)}
+
+    def subsample(name: str) -> layers.Layer:
+        return Subsampling(subsampling, activation=scaled_tanh if subsampling == "sum" else None, name=name)
+
+    inputs, image = image_input("lenet5", input_shape, size=32, padded=(28,), resize=resize)
+    if distortion:
+        image = Distortion(distortion, name="distortion")(image)
+    outputs = layers.Rescaling(1.275, offset=-0.1, name="rescale")(image)
+    for layer in (
+        layers.Conv2D(6, 5, name="C1", **squashed()),
+        subsample("S2"),
+        PartialConv2D(C3_CONNECTIONS, 5, name="C3", **squashed()),
+        subsample("S4"),
+        layers.Conv2D(120, 5, name="C5", **squashed()),
+        layers.Flatten(name="flatten"),
+        layers.Dense(84, name="F6", **squashed()),
+        RBFOutput(BITMAPS[:classes], name="output"),
+        layers.Rescaling(-1.0, name="scores"),
+    ):
+        outputs = layer(outputs)
+    return keras.Model(inputs, outputs, name="lenet5")
+
+
+@register(recipes=(MODERN,), source="LeCun et al. 1998, with ReLU, max-pooling and softmax")
+def lenet5_relu(
+    *,
+    input_shape: tuple[int, ...] = (28, 28, 1),
+    classes: Classes = 10,
+    distortion: Annotated[float, non_negative] = 0.0,
+    resize: bool = False,
+) -> "keras.Model":
+    """LeNet-5 as it is read today: ReLU units, max-pooling, full connections, softmax.
+
+    Args:
+        input_shape: Shape of one image. 28x28 are padded to 32x32.
+        classes: Number of classes, and of output units.
+        distortion: How strongly the training images are distorted, at random; 1 is usual; see
+            `zoo.layers.Distortion`.
+        resize: Whether images of another size are resized to 32x32.
+
+    Returns:
+        An uncompiled model: `(batch, *input_shape)` to `(batch, classes)`.
+
+    Raises:
+        InvalidValue: An option of the wrong type or out of range, or images of another size.
+        UnknownName: An option that there is not.
+
+    >>> lenet5_relu().count_params()
+    61706
+    """
+    import keras
+    from keras import layers
+
+    from zoo.layers import Distortion
+
+    rectified = {"activation": "relu", "kernel_initializer": "he_normal"}
+    inputs, outputs = image_input("lenet5_relu", input_shape, size=32, padded=(28,), resize=resize)
+    if distortion:
+        outputs = Distortion(distortion, name="distortion")(outputs)
+    for layer in (
+        layers.Conv2D(6, 5, name="C1", **rectified),
+        layers.MaxPooling2D(name="S2"),
+        layers.Conv2D(16, 5, name="C3", **rectified),
+        layers.MaxPooling2D(name="S4"),
+        layers.Flatten(name="flatten"),
+        layers.Dense(120, name="C5", **rectified),
+        layers.Dense(84, name="F6", **rectified),
+        layers.Dense(classes, "softmax", name="output"),
+    ):
+        outputs = layer(outputs)
+    return keras.Model(inputs, outputs, name="lenet5_relu")
