@@ -13,7 +13,10 @@ ROOT = Path(__file__).parents[1]
 FLOORS = [
     {"zoo", "zoo.errors", "zoo.constraints", "zoo.files", "zoo.tensorflow_import"},
     {"datasets"},
-    {"zoo.recipes", "zoo.registry", "zoo.models", "zoo.layers", "zoo.optimizers"},
+    {
+        *("zoo.recipes", "zoo.registry", "zoo.models", "zoo.layers", "zoo.optimizers", "zoo.activations"),
+        *("zoo.initializers", "zoo.losses", "zoo.metrics"),
+    },
     {"zoo.packages"},
     {"zoo.telemetry", "zoo.pretraining"},
     {"zoo.training"},

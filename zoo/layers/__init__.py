@@ -1,5 +1,10 @@
-"""Layers that Keras does not have: each is serialisable, and useful alone."""
+"""Layers that Keras does not have: each is serialisable, and useful alone.
 
+Once this is imported, Keras opens every file that a model of these layers was saved to.
+"""
+
+# What such files name besides.
+from zoo import activations, initializers, losses, metrics, optimizers  # noqa: F401
 from zoo.layers.corruption import Corruption
 from zoo.layers.distortion import Distortion
 from zoo.layers.partial_conv2d import PartialConv2D

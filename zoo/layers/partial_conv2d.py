@@ -73,10 +73,10 @@ class PartialConv2D(keras.layers.Layer):
         self.bias_initializer = keras.initializers.get(bias_initializer)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.compute_output_shape(input_shape)
         below = int(input_shape[-1] or 0)
         if (highest := max(map(max, self.connections))) >= below:
             raise InvalidValue(f"connections name map {highest}; the input has {below} maps, 0 to {below - 1}.")
-        self.compute_output_shape(input_shape)
         pairs = [(seen, number) for number, row in enumerate(self.connections) for seen in row]
         selection = np.zeros((len(pairs), below * self.filters), "float32")
         selection[range(len(pairs)), [seen * self.filters + number for seen, number in pairs]] = 1
@@ -88,13 +88,15 @@ class PartialConv2D(keras.layers.Layer):
 
     def _initial_kernels(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
         drawn: dict[int, Any] = {}
-        config = self.kernel_initializer.get_config()
+        initializer = self.kernel_initializer
         for fan in sorted({len(seen) for seen in self.connections}):
-            if isinstance(config.get("seed"), int):
-                config["seed"] += 1  # else all would begin with the same numbers
             maps = [number for number, seen in enumerate(self.connections) if len(seen) == fan]
-            initializer = type(self.kernel_initializer).from_config(config)
-            values = initializer((*self.kernel_size, fan, len(maps)), dtype)
+            values = initializer((*self.kernel_size, fan, len(maps)), dtype=dtype)
+            if isinstance(initializer, keras.initializers.Initializer):
+                config = initializer.get_config()
+                if isinstance(config.get("seed"), int):
+                    config["seed"] += 1  # else all would begin with the same numbers
+                initializer = type(initializer).from_config(config)
             drawn.update({number: values[..., place] for place, number in enumerate(maps)})
         return ops.concatenate([drawn[number] for number in range(self.filters)], axis=-1)
 
@@ -112,6 +114,8 @@ class PartialConv2D(keras.layers.Layer):
         return self.activation(self.convolution_op(inputs, self.kernel) + self.bias)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        if len(input_shape) != 4:
+            raise InvalidValue(f"PartialConv2D takes maps, (batch, rows, columns, maps); got the shape {input_shape}.")
         batch, *sides, _ = input_shape
         shape = [side and side - kernel + 1 for side, kernel in zip(sides, self.kernel_size, strict=True)]
         if any(side is not None and side < 1 for side in shape):

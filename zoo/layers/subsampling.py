@@ -81,6 +81,8 @@ class Subsampling(keras.layers.Layer):
         return self.activation(self.coefficient * self.pool_size**2 * mean + self.bias)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        if len(input_shape) != 4:
+            raise InvalidValue(f"Subsampling takes maps, (batch, rows, columns, maps); got the shape {input_shape}.")
         batch, *sides, maps = input_shape
         if any(side is not None and side < self.pool_size for side in sides):
             raise InvalidValue(

@@ -64,7 +64,7 @@ def depth_cnn(
             more than half of what one unit of a dense layer has.
         kind: `"convolutional"`, or `"fully_connected"`: all layers dense and equally wide.
         kernel_size: Side of the convolutions' kernels in pixels; odd, so that a kernel has a middle.
-        halvings: How often the poolings halve the image at most; those that would come after have a stride of 1.
+        halvings: How many of the poolings halve the image, at most: the later ones leave its size.
         keep_probability: Probability that a hidden unit is kept; 1 drops none. The paper has dropout on all hidden
             layers; nets of this size are too small for it.
 

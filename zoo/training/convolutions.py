@@ -13,16 +13,21 @@ from typing import Any
 import keras
 from keras import ops
 
+from zoo.layers.partial_conv2d import PartialConv2D
 
-def convolutions_of(model: keras.Model) -> list[keras.layers.Conv2D]:
+
+def convolutions_of(model: keras.Model) -> list[keras.layers.Layer]:
     """Returns the convolutions of a model that `as_matrix_products` knows how to write: neither dilated nor grouped."""
     return [
         layer
         for layer in model._flatten_layers()
-        if type(layer) is keras.layers.Conv2D
-        and layer.data_format == "channels_last"
-        and layer.groups == 1
-        and tuple(layer.dilation_rate) == (1, 1)
+        if type(layer) is PartialConv2D
+        or (
+            type(layer) is keras.layers.Conv2D
+            and layer.data_format == "channels_last"
+            and layer.groups == 1
+            and tuple(layer.dilation_rate) == (1, 1)
+        )
     ]
 
 
@@ -39,7 +44,7 @@ def as_matrix_products(model: keras.Model) -> Iterator[None]:
             del vars(layer)["convolution_op"]
 
 
-def _product_of(layer: keras.layers.Conv2D) -> Any:
+def _product_of(layer: keras.layers.Layer) -> Any:
     def convolution_op(inputs: Any, kernel: Any) -> Any:
         (rows, columns), (down, across) = layer.kernel_size, layer.strides
         kernel = ops.convert_to_tensor(kernel)

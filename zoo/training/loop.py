@@ -191,6 +191,8 @@ def fit(
         if not start:
             model.reset_metrics()
         events.on_epoch_begin(epoch)
+        if start:
+            put_back()  # what callbacks do when an epoch begins was done in its time
         rows = order(_examples(data), seed=seed if shuffle else None, epoch=epoch)
         logs = training.epoch(rows, events, start=start, save=partial(save, epoch))
         if validate and (epoch + 1) % validation_freq == 0:

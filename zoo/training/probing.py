@@ -45,6 +45,7 @@ def probe(path: str | Path, dataset: str = "digits", *, examples: int = 1000) ->
     import keras
     import numpy as np
 
+    import zoo.layers  # noqa: F401  (their files open once it is imported)
     from zoo.telemetry import GradientProbe
 
     try:
