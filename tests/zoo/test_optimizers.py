@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 from keras.optimizers.schedules import PiecewiseConstantDecay
 
-from zoo.optimizers import MomentumSGD
+from zoo.errors import InvalidValue
+from zoo.optimizers import DiagonalLevenbergMarquardt, MomentumSGD
 
 GRADIENTS = np.random.default_rng(0).normal(size=(6, 4)).astype("float32")
 
@@ -44,3 +45,40 @@ def test_its_schedules_are_saved_and_opened():
     optimizer = MomentumSGD(PiecewiseConstantDecay([3], [0.2, 0.1]), PiecewiseConstantDecay([2], [0.5, 0.9]))
     opened = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(optimizer))
     np.testing.assert_array_equal(path(opened), path(optimizer))
+
+
+def test_levenberg_marquardt_divides_each_step_by_its_curvature():
+    optimizer = DiagonalLevenbergMarquardt(0.1, damping=0.5)
+    weights = [keras.Variable([1.0, 2.0, 3.0]), keras.Variable([4.0])]
+    optimizer.build(weights)
+    for curvature, values in zip(optimizer.curvatures, ([0.5, 1.5, 0.0], [2.0]), strict=True):
+        curvature.assign(values)
+    optimizer.apply([keras.ops.convert_to_tensor([1.0, -2.0, 3.0]), keras.ops.convert_to_tensor([5.0])])
+    np.testing.assert_allclose(weights[0], [1 - 0.1 / 1.0, 2 + 0.2 / 2.0, 3 - 0.3 / 0.5], rtol=1e-6)
+    np.testing.assert_allclose(weights[1], [4 - 0.5 / 2.5], rtol=1e-6)
+
+
+def test_on_a_quadratic_it_takes_newton_s_step():
+    """Where the curvatures are the true ones, and nothing is added to them to speak of."""
+    h, lowest = np.array([0.1, 3.0, 50.0], "float32"), np.array([1.0, -2.0, 0.5], "float32")
+    optimizer, weight = DiagonalLevenbergMarquardt(1.0, damping=1e-9), keras.Variable(np.zeros(3, "float32"))
+    optimizer.build([weight])
+    optimizer.curvatures[0].assign(h)
+    optimizer.apply([keras.ops.convert_to_tensor(h * (weight.numpy() - lowest))])
+    np.testing.assert_allclose(weight, lowest, rtol=1e-5)
+
+
+def test_until_a_curvature_is_known_it_is_1():
+    stock = path(keras.optimizers.SGD(0.1))
+    np.testing.assert_allclose(path(DiagonalLevenbergMarquardt(0.15, damping=0.5)), stock, rtol=1e-5)
+
+
+def test_levenberg_marquardt_is_saved_and_opened():
+    optimizer = DiagonalLevenbergMarquardt(PiecewiseConstantDecay([3], [0.2, 0.1]), damping=0.3)
+    opened = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(optimizer))
+    np.testing.assert_array_equal(path(opened), path(optimizer))
+
+
+def test_damping_must_be_above_0():
+    with pytest.raises(InvalidValue, match="damping must be a number above 0; got 0"):
+        DiagonalLevenbergMarquardt(damping=0)

@@ -1,0 +1,31 @@
+import keras
+import numpy as np
+import pytest
+from scipy import stats
+
+from zoo.errors import InvalidValue
+from zoo.initializers import FanInUniform
+
+
+@pytest.mark.parametrize(("shape", "inputs"), [((400, 30), 400), ((5, 5, 4, 60), 100)])
+def test_weights_are_uniform_within_the_limit_over_the_number_of_inputs(shape, inputs):
+    weights = np.asarray(FanInUniform(2.4)(shape)).ravel()
+    limit = 2.4 / inputs
+    assert stats.kstest(weights, "uniform", args=(-limit, 2 * limit)).pvalue > 1e-3
+
+
+def test_a_seed_gives_the_same_weights_and_none_gives_others():
+    same = [np.asarray(FanInUniform(seed=3)((4, 5))) for _ in range(2)]
+    np.testing.assert_array_equal(*same)
+    law = FanInUniform()
+    assert (np.asarray(law((4, 5))) != np.asarray(law((4, 5)))).any()
+
+
+def test_it_is_made_again_from_its_configuration():
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(FanInUniform(1.5, seed=2)))
+    assert again.get_config() == {"limit": 1.5, "seed": 2}
+
+
+def test_a_limit_must_be_above_0():
+    with pytest.raises(InvalidValue, match="limit must be a number above 0; got 0"):
+        FanInUniform(0)
