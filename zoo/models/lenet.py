@@ -29,6 +29,7 @@ PUBLISHED = Recipe(
     name="published",
     summary="Stochastic diagonal Levenberg-Marquardt on the MAP loss, an update an example",
     source="LeCun et al. 1998, section III and appendix C",
+    options={"initial_weights": "root"},
     loss="maximum_a_posteriori",
     optimizer="levenberg_marquardt",
     learning_rate=5e-4,
@@ -66,6 +67,7 @@ def lenet5(
     input_shape: tuple[int, ...] = (28, 28, 1),
     classes: Classes = 10,
     subsampling: Literal["sum", "max", "mean"] = "sum",
+    initial_weights: Literal["published", "root"] = "published",
     distortion: Annotated[float, non_negative] = 0.0,
     resize: bool = False,
 ) -> "keras.Model":
@@ -79,6 +81,9 @@ def lenet5(
         classes: Number of classes, 10 at most: there are ten bitmaps.
         subsampling: What S2 and S4 do: `"sum"`, the paper's; `"max"` and `"mean"`, the lecture's; see
             `zoo.layers.Subsampling`.
+        initial_weights: Uniform over the F inputs of a unit, between +-2.4 / F as `"published"`, or between +-2.4 /
+            sqrt(F), `"root"`. With the former the units start at next to nothing from layer to layer, and the paper's
+            optimiser, whose steps follow from the curvature there, runs away.
         distortion: How strongly the training images are distorted, at random; 1 is usual; see
             `zoo.layers.Distortion`.
         resize: Whether images of another size are resized to 32x32.
@@ -105,7 +110,8 @@ def lenet5(
         raise InvalidValue(f"lenet5 has bitmaps for {len(BITMAPS)} classes; got classes={classes}.")
 
     def squashed() -> dict[str, Any]:
-        return {"activation": scaled_tanh, "kernel_initializer": FanInUniform(2.4)}
+        law = FanInUniform(2.4, 1.0 if initial_weights == "published" else 0.5)
+        return {"activation": scaled_tanh, "kernel_initializer": law}
 
     def subsample(name: str) -> layers.Layer:
         return Subsampling(subsampling, activation=scaled_tanh if subsampling == "sum" else None, name=name)

@@ -73,7 +73,7 @@ def curvature_of(model: keras.Model) -> Callable[[Any, Any, int], list[np.ndarra
     variables = [variable.value for variable in model.trainable_variables]
     activation = getattr(last, "activation", None)
     is_output = last is model.layers[-1] and callable(activation)
-    body = keras.Model(model.inputs, last.output)
+    body = keras.Model(model.input, last.output)
     head: Any = activation if is_output else keras.Model(last.output, model.output)
 
     def outputs_of(x: tf.Tensor) -> tf.Tensor:

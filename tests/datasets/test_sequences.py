@@ -1,0 +1,117 @@
+import numpy as np
+import pytest
+
+import datasets
+from datasets.sequences import sequences
+from zoo.errors import InvalidValue
+
+DIGITS = datasets.load("digits")
+
+
+def made(**settings):
+    return sequences(DIGITS, **{"longest": 4, "noise": 0.0, "shift": 0, **settings})
+
+
+def test_an_image_has_the_digits_of_its_label_side_by_side_in_the_middle():
+    data = made()
+    assert data.input_shape == (8, 32, 1)
+    known = {each.tobytes(): label for each, label in zip(DIGITS.train.x, DIGITS.train.y, strict=True)}
+    for image, (length, *digits) in zip(data.train.x[:100], data.train.y[:100], strict=True):
+        count = length + 1
+        left = (4 - count) * 8 // 2
+        found = [known[image[:, left + 8 * n : left + 8 * n + 8].tobytes()] for n in range(count)]
+        assert found == digits[:count]
+        assert digits[count:] == [10] * (4 - count)
+        assert image[:, :left].sum() == image[:, left + 8 * count :].sum() == 0
+
+
+def test_all_lengths_are_equally_probable():
+    y = made(per_digit=8.0).train.y
+    shares = np.bincount(y[:, 0]) / len(y)
+    assert shares == pytest.approx([0.25] * 4, abs=0.02)
+
+
+def test_a_sequence_is_moved_as_a_whole_within_its_margin():
+    still, moved = made(), made(shift=2)
+    assert moved.input_shape == (12, 36, 1)
+    places = set()
+    for one, other in zip(still.train.x, moved.train.x, strict=True):
+        offsets = [
+            (down, right)
+            for down in range(5)
+            for right in range(5)
+            if np.array_equal(other[down : down + 8, right : right + 32], one)
+        ]
+        assert offsets
+        places.update(offsets)
+    assert len(places) == 25
+
+
+def test_noise_has_its_standard_deviation_and_images_stay_between_0_and_1():
+    data = made(noise=0.2, per_digit=4.0)
+    empty = data.train.x[data.train.y[:, 0] == 0][:, :, :8]  # left of a single digit
+    assert np.mean(np.square(empty)) == pytest.approx(0.2**2 / 2, rel=0.05)  # its lower half is cut
+    assert data.train.x.min() == 0
+    assert data.train.x.max() == 1
+
+
+def test_each_split_is_made_of_its_own_digits():
+    data, sources = made(longest=1), {name: split.x for name, split in DIGITS.splits.items()}
+    for name, split in data.splits.items():
+        own = {each.tobytes() for each in sources[name]}
+        assert all(each.tobytes() in own for each in split.x)
+
+
+def test_digits_can_be_shrunk_to_the_means_of_squares():
+    small = made(shrink=2, longest=1)
+    means = {each.reshape(4, 2, 4, 2, 1).mean(axis=(1, 3)).astype("float32").tobytes() for each in DIGITS.train.x}
+    assert small.input_shape == (4, 4, 1)
+    assert all(each.tobytes() in means for each in small.train.x[:50])
+
+
+def test_the_same_seed_gives_the_same_and_another_one_others():
+    assert made(seed=1).digest == made(seed=1).digest != made(seed=2).digest
+
+
+def test_its_source_tells_what_load_gives():
+    source = datasets.source("digits_sequences")
+    data = datasets.load("digits_sequences")
+    assert source.input_shape == data.input_shape == (12, 44, 1)
+    assert source.examples == sum(map(len, data.splits.values()))
+    assert (data.longest, data.classes) == (5, 11)
+    assert data.class_counts["train"].sum() == 5 * len(data.train)
+
+
+def test_a_number_of_sequences_can_be_kept_for_validation():
+    assert len(datasets.load("digits_sequences", validation=800).validation) == 800
+    assert datasets.load("digits_sequences", validation=0).validation is None
+
+
+def test_the_test_set_is_the_same_whatever_is_kept_for_validation():
+    with_, without = (datasets.load("digits_sequences", validation=kept) for kept in (0.2, 0))
+    np.testing.assert_array_equal(with_.test.x, without.test.x)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"longest": 0}, "longest must be a whole number of at least 1; got 0"),
+        ({"noise": -0.1}, "noise must be a number of at least 0; got -0.1"),
+        ({"per_digit": 0}, "per_digit must be a number above 0; got 0"),
+        ({"shrink": 3}, "shrink must divide the images' sides, 8 and 8; got 3"),
+    ],
+)
+def test_a_setting_out_of_range_is_refused(settings, sentence):
+    with pytest.raises(InvalidValue, match=sentence):
+        made(**settings)
+
+
+@pytest.mark.parametrize("name", ["moons", "digits_sequences"])
+def test_sequences_are_made_of_single_digits(name):
+    with pytest.raises(InvalidValue, match=f"made of images with one label each, such as digits; got {name}"):
+        sequences(datasets.load(name))
+
+
+def test_sequences_have_no_folds():
+    with pytest.raises(InvalidValue, match="digits_sequences has sequences, which have no folds"):
+        next(datasets.load("digits_sequences").folds())
