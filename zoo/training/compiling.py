@@ -13,6 +13,7 @@ from zoo.losses import MaximumAPosteriori, SequenceCrossentropy
 from zoo.metrics import SequenceAccuracy
 from zoo.optimizers import DiagonalLevenbergMarquardt, MomentumSGD
 from zoo.recipes import Recipe
+from zoo.training.curvature import EstimateCurvature
 
 RECONSTRUCTIONS = {
     "reconstruction_crossentropy": "binary_crossentropy",
@@ -82,6 +83,17 @@ def prepare(recipe: Recipe, x: np.ndarray, y: np.ndarray | None, *, classes: int
             )
         return x, x
     return x, keras.utils.to_categorical(y, classes) if recipe.loss == "summed_binary_crossentropy" else y
+
+
+def callbacks_of(recipe: Recipe, train: tuple[Any, Any], *, seed: int) -> list[keras.callbacks.Callback]:
+    """Returns what a recipe's optimiser needs to be told while it trains.
+
+    Args:
+        recipe: How the model is trained.
+        train: Inputs and targets, as `prepare` returns them.
+        seed: Decides every draw.
+    """
+    return [EstimateCurvature(*train, seed=seed)] if recipe.optimizer == "levenberg_marquardt" else []
 
 
 def _optimizer(recipe: Recipe, steps_per_epoch: int) -> keras.Optimizer:

@@ -16,7 +16,7 @@ from zoo.errors import InvalidValue
 from zoo.recipes import Recipe
 from zoo.telemetry import GradientRecorder, plot_gradients
 from zoo.training.checkpoint import Checkpoint
-from zoo.training.curvature import EstimateCurvature
+from zoo.training.compiling import callbacks_of
 from zoo.training.interrupt import Interrupt
 from zoo.training.loop import fit
 from zoo.training.plots import plot_learning_curve
@@ -103,9 +103,7 @@ def run_stage(
     stands = checkpoint.position()
     if stands:
         tables.restore(stands.epoch)
-    callbacks: list[keras.callbacks.Callback] = [recorder, tables]
-    if recipe.optimizer == "levenberg_marquardt":
-        callbacks.append(EstimateCurvature(*train, seed=seed))
+    callbacks: list[keras.callbacks.Callback] = [recorder, tables, *callbacks_of(recipe, train, seed=seed)]
     status: Status = "finished"
     start = time.perf_counter()
     with contextlib.ExitStack() as stack:
@@ -135,7 +133,9 @@ def run_stage(
         except KeyboardInterrupt:
             status = "interrupted"
     seconds = time.perf_counter() - start
-    error = _why_broken(recipe, tables.metrics, recorder)
+    error = why_broken(tables.metrics, recorder)
+    if error:
+        error += f" A learning rate below {recipe.learning_rate:g} may help."
     tables.write_gradients()
     run = StageRun(
         name=name,
@@ -183,7 +183,13 @@ def stage_folder(parent: RunFolder, name: str, content: dict[str, Any]) -> RunFo
     return folder
 
 
-def _why_broken(recipe: Recipe, metrics: pd.DataFrame, recorder: GradientRecorder) -> str:
+def why_broken(metrics: pd.DataFrame, recorder: GradientRecorder) -> str:
+    """Returns how a training broke: in which epoch, at which step and layer; empty if it did not.
+
+    Args:
+        metrics: One row an epoch, with the `loss`.
+        recorder: Its recorder.
+    """
     first = recorder.first_broken()
     if metrics.empty or math.isfinite(loss := metrics["loss"].iloc[-1]):
         if not first:
@@ -194,4 +200,4 @@ def _why_broken(recipe: Recipe, metrics: pd.DataFrame, recorder: GradientRecorde
     if first:
         step, layer, variable = first
         message += f" The gradient broke first at step {step}, in layer {layer} ({variable})."
-    return f"{message} A learning rate below {recipe.learning_rate:g} may help."
+    return message
