@@ -9,11 +9,12 @@ if TYPE_CHECKING:
     from tuning.hypermodels import HyperModel
     from tuning.results import SearchResult
     from tuning.search import resume, search
+    from tuning.winner import train
 
-__all__ = ["Choice", "HyperModel", "Range", "SearchResult", "Space", "resume", "search", "space"]
+__all__ = ["Choice", "HyperModel", "Range", "SearchResult", "Space", "resume", "search", "space", "train"]
 
 # What imports KerasTuner, or pandas.
-_home = {"HyperModel": "hypermodels", "SearchResult": "results", "resume": "search", "search": "search"}
+_home = {"HyperModel": "hypermodels", "SearchResult": "results", "resume": "search", "search": "search", "train": "winner"}
 
 
 def __getattr__(name: str) -> Any:

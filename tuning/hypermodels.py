@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -130,7 +131,7 @@ class HyperModel(keras_tuner.HyperModel):
     def __init__(
         self, build: Callable[..., keras.Model], space: Mapping[str, Any] | None = None, *, batch_size: int = 32
     ) -> None:
-        self._builder, self._parameters = build, None if space is None else dict(space)
+        self.builder, self._parameters = build, None if space is None else dict(space)
         self.batch_size = check("batch_size", batch_size, Annotated[int, at_least(1)])
         self._data: Dataset | None = None
         self._seed = 0
@@ -145,14 +146,12 @@ class HyperModel(keras_tuner.HyperModel):
                         raise InvalidValue(f"{name} depends on {other}, which must come before it in the space.")
         super().__init__(name=_name(build))
 
-    @property
-    def builder(self) -> Callable[..., keras.Model]:
-        """The builder."""
-        return self._builder
+    def __reduce__(self) -> Any:
+        return functools.partial(HyperModel, batch_size=self.batch_size), (self.builder, self._parameters)
 
     def on(self, data: Dataset, *, seed: int) -> HyperModel:
         """Returns it with the data and the seed of a search."""
-        other = HyperModel(self._builder, self._parameters, batch_size=self.batch_size)
+        other = HyperModel(self.builder, self._parameters, batch_size=self.batch_size)
         other._data, other._seed = data, seed
         return other
 
@@ -160,10 +159,10 @@ class HyperModel(keras_tuner.HyperModel):
         """Returns the compiled model of a trial."""
         keras.utils.set_random_seed(self._seed)
         if self._parameters is None:
-            model = self._builder(hp)
+            model = self.builder(hp)
         else:
             values = draw(hp, self._parameters, {})
-            model = self._builder(**{name: value for name, value in values.items() if name in self._takes})
+            model = self.builder(**{name: value for name, value in values.items() if name in self._takes})
         if not (isinstance(model, keras.Model) and model.compiled):
             what = "a model that is not compiled" if isinstance(model, keras.Model) else repr(model)
             raise InvalidValue(f"The builder {self.name} must return a compiled keras.Model; it returned {what}.")

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import os
+import sys
+import traceback
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import keras_tuner
 import numpy as np
 from keras_tuner.engine.trial import Trial
 
+from tuning.plan import Algorithm
 from zoo.errors import InvalidValue, RunFailed
 from zoo.files import replacing
 
-Algorithm = Literal["hyperband", "bayesian", "random", "grid"]
 FAILURES = 3  # from the first trial on, after which a search in which none succeeds ends
 ENDLESS = 10**6  # repetitions of Hyperband: the number of trials ends it
 
@@ -33,7 +37,7 @@ class Kept(keras_tuner.Oracle):
     def save(self) -> None:
         """Writes the state."""
         content = {"oracle": self.get_state(), "trials": [trial.get_state() for trial in self.trials.values()]}
-        with replacing(self.path) as temporary:
+        with _deadly(), replacing(self.path) as temporary:
             temporary.write_text(json.dumps(content))
 
     def reload(self) -> None:
@@ -59,11 +63,25 @@ class Kept(keras_tuner.Oracle):
         ended = [self.trials[each].status for each in self.end_order]
         if len(ended) >= FAILURES and set(ended) == {"FAILED"}:
             return {"status": "STOPPED", "values": None}
-        return self.propose(trial_id)
+        with _deadly():
+            return self.propose(trial_id)
 
     def propose(self, trial_id: str) -> dict[str, Any]:
         """Returns what the algorithm itself says."""
         return super().populate_space(trial_id)
+
+
+@contextlib.contextmanager
+def _deadly() -> Iterator[None]:
+    """Ends a chief in which something goes wrong: KerasTuner would keep its lock, and all would wait for ever."""
+    try:
+        yield
+    except Exception:
+        if "chief" in os.environ.get("KERASTUNER_TUNER_ID", ""):
+            traceback.print_exc()
+            sys.stderr.flush()
+            os._exit(1)
+        raise
 
 
 class _Random(Kept, keras_tuner.oracles.RandomSearchOracle):
@@ -202,14 +220,3 @@ def _rounds(epochs: int, factor: int) -> list[int]:
         bracket, left = bracket + 1, left / factor
     size = math.ceil(1 + math.log(epochs, factor)) / (bracket + 1)
     return [math.ceil(size * factor ** (bracket - number)) for number in range(bracket + 1)]
-
-
-def describe_space(space: keras_tuner.HyperParameters) -> dict[str, str]:
-    """Says in words what KerasTuner knows of each parameter, to compare two searches by."""
-    found: dict[str, str] = {}
-    for each in space.space:
-        config: Mapping[str, Any] = each.get_config()
-        words = [f"{key} {config[key]}" for key in sorted(config) if key not in ("name", "conditions")]
-        parents = [f"{condition.name} in {condition.values}" for condition in each.conditions]
-        found[each.name] = ", ".join([type(each).__name__, *words, *(f"when {parent}" for parent in parents)])
-    return found

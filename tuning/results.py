@@ -41,6 +41,16 @@ class SearchResult:
     best: int | None
     objective: tuple[str, str]
 
+    def words(self, trial: int) -> str:
+        """Returns a trial's hyperparameters in words.
+
+        Args:
+            trial: Its number.
+        """
+        results = {int(trial_id): result for trial_id, result in read_results(self.folder).items()}
+        values = {name: each for name, each in results[trial]["values"].items() if not name.startswith("tuner/")}
+        return ", ".join(f"{name}={each:.3g}" if isinstance(each, float) else f"{name}={each}" for name, each in values.items())
+
 
 def folder_of(project: Path, trial_id: str) -> Path:
     """Returns the folder of a trial."""
@@ -99,8 +109,15 @@ def table(results: Mapping[str, Any]) -> pd.DataFrame:
             frame[name] = frame[name].astype("Int64")
     if frame["goes_on_from"].isna().all():
         frame = frame.drop(columns="goes_on_from")
-    last = [name for name in frame if name.startswith("gradient_") and "/" in name] + ["note", "error"]
+    sizes = [name for when in ("gradient_start", "gradient_end") for name in _in_order(results, when)]
+    last = [*sizes, "note", "error"]
     return frame[[name for name in frame if name not in last] + last]
+
+
+def _in_order(results: Mapping[str, Any], when: str) -> list[str]:
+    """Returns the layers' columns as the deepest nets have the layers, those that only others have at the end."""
+    nets = sorted((list(result.get(when, {})) for result in results.values()), key=len, reverse=True)
+    return [f"{when}/{layer}" for layer in dict.fromkeys(layer for net in nets for layer in net)]
 
 
 def best_of(results: Mapping[str, Any], objective: tuple[str, str]) -> str | None:

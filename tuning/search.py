@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
+import contextlib
 import json
 import os
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
-
 from tuning.live import LiveTable
-from tuning.oracles import Algorithm, describe_space, make_oracle
+from tuning.plan import Algorithm, Plan, make_plan
 from tuning.results import (
     SearchResult,
     Status,
@@ -25,8 +21,8 @@ from tuning.results import (
     read_search,
     table,
 )
-from tuning.spaces import Range, Space, space
-from zoo.constraints import Seed, at_least, check, positive
+from tuning.spaces import Range, Space
+from zoo.constraints import at_least, check
 from zoo.errors import InvalidValue, RunFailed
 from zoo.packages import our_datasets
 from zoo.recipes import Recipe
@@ -35,9 +31,6 @@ from zoo.training.run_folder import RunFolder, versions
 if TYPE_CHECKING:
     from datasets import Dataset
     from tuning.hypermodels import HyperModel
-
-MAXIMISED = ("accuracy", "likelihood", "gradient_ratio", "auc", "precision", "recall")
-MINIMISED = ("loss", "error", "reconstruction")
 
 
 def search(
@@ -100,7 +93,7 @@ def search(
     >>> found.frame["status"].tolist()
     ['finished', 'finished']
     """
-    plan = _plan(model, dataset, algorithm, max_trials, objective, epochs, recipe, seed, vanishing, prune)
+    plan = make_plan(model, dataset, algorithm, max_trials, objective, epochs, recipe, seed, vanishing, prune)
     workers = check("workers", workers, Annotated[int, at_least(1)])
     name = f"search-{plan.name}-{plan.data.name}"
     folder = RunFolder(project_dir, name=name) if project_dir is None else RunFolder.at(project_dir)
@@ -136,161 +129,124 @@ def resume(
     )
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Plan:
-    """A search, resolved and checked before anything starts."""
-
-    name: str
-    data: Any
-    space: Space | None
-    own: HyperModel | None
-    algorithm: Algorithm
-    max_trials: int | None
-    objective: tuple[str, str]
-    epochs: int
-    seed: int
-    vanishing: float | None
-    prune: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns it as plain values, for `search.json`."""
-        content: dict[str, Any] = {
-            "model": self.name,
-            "dataset": {"name": self.data.name, "digest": self.data.digest},
-            "objective": list(self.objective),
-        }
-        for name in ("algorithm", "max_trials", "epochs", "seed", "vanishing", "prune"):
-            content[name] = getattr(self, name)
-        return {**content, **({"space": self.space.to_dict()} if self.space else {})}
-
-
-def _plan(
-    model: Any, dataset: Any, algorithm: Any, max_trials: Any, objective: Any, epochs: Any, recipe: Any, seed: Any,
-    vanishing: Any, prune: Any,
-) -> Plan:  # fmt: skip
-    algorithm = check("algorithm", algorithm, Algorithm)
-    max_trials = check("max_trials", max_trials, Annotated[int, at_least(1)] | None)
-    epochs = check("epochs", epochs, Annotated[int, at_least(1)] | None)
-    seed = check("seed", seed, Seed)
-    space_, own = None, None
-    if isinstance(model, (str, Space)):
-        space_ = space(model, recipe=recipe) if isinstance(model, str) else model
-        if isinstance(model, Space) and recipe is not None:
-            raise InvalidValue("A space has its recipe already; leave out recipe=.")
-        name, epochs = space_.model, epochs or space_.recipe.epochs
-    else:
-        from tuning.hypermodels import HyperModel
-
-        own = model if isinstance(model, HyperModel) else HyperModel(model)
-        name, epochs = str(own.name), epochs or 20
-    package = our_datasets()
-    data = dataset if isinstance(dataset, package.Dataset) else package.load(dataset, seed=seed)
-    if max_trials is None and algorithm != "grid":
-        max_trials = 30
-    return Plan(
-        name=name,
-        data=data,
-        space=space_,
-        own=own.on(data, seed=seed) if own else None,
-        algorithm=algorithm,
-        max_trials=max_trials,
-        objective=_objective(objective, space_, has_validation=data.validation is not None),
-        epochs=epochs,
-        seed=seed,
-        vanishing=check("vanishing", vanishing, Annotated[float, positive] | None),
-        prune=check("prune", prune, bool) and algorithm != "hyperband",
-    )
-
-
-def _objective(given: Any, space_: Space | None, *, has_validation: bool) -> tuple[str, str]:
-    if given is None:
-        loss = space_.recipe.loss if space_ else "sparse_categorical_crossentropy"
-        given = "accuracy"
-        if loss == "contrastive_divergence":
-            given = "pseudo_log_likelihood"
-        elif loss.startswith("reconstruction"):
-            given = "squared_error"
-        given = f"val_{given}" if has_validation else given
-    if isinstance(given, str):
-        known = {"max": MAXIMISED, "min": MINIMISED}
-        direction = next((way for way, words in known.items() if any(word in given for word in words)), None)
-        if direction is None:
-            raise InvalidValue(
-                f'Whether {given} is to be large or small is not plain: give objective=("{given}", "max") or "min".'
-            )
-        given = (given, direction)
-    name, direction = given
-    if direction not in ("min", "max"):
-        raise InvalidValue(f'An objective is to be "min" or "max"; got {direction!r} for {name}.')
-    if name.startswith("val_") and not has_validation:
-        raise InvalidValue(f"The objective {name} needs a validation set, and the data have none.")
-    return str(name), str(direction)
-
-
 def _run(plan: Plan, folder: RunFolder, *, workers: int, progress: bool) -> SearchResult:
     project = folder.path
-    in_cluster = "KERASTUNER_TUNER_ID" in os.environ
-    if workers > 1 and not in_cluster:
-        from tuning.workers import launch
+    role = os.environ.get("KERASTUNER_TUNER_ID", "")
+    if role and "chief" not in role:
+        take_part(plan, project)
+        return finish(plan, folder, status="finished", writes=False)
+    _claim(plan, folder)
+    with locked(project):
+        live = LiveTable(project, plan.objective, plan.max_trials, workers=workers, shown=progress)
+        status: Status = "finished"
+        with live:
+            try:
+                if workers > 1 and not role:
+                    from tuning.workers import launch
 
-        with LiveTable(project, plan.objective, plan.max_trials, workers=workers, shown=progress) as live:
-            status: Status = launch(plan, project, workers, look=live.update)
+                    launch(plan, project, workers, look=live.update)
+                else:
+                    take_part(plan, project, live=live)
+            except KeyboardInterrupt:
+                status = "interrupted"
         return finish(plan, folder, status=status)
+
+
+def take_part(plan: Plan, project: Path, *, live: LiveTable | None = None) -> None:
+    """Searches, as far as that is this process's part: all of it, the chief's, or a worker's.
+
+    Args:
+        plan: The search.
+        project: Its folder.
+        live: The table to keep up to date.
+    """
     from zoo.tensorflow_import import import_tensorflow
 
     import_tensorflow()
     from tuning.tuner import make_tuner
+    from tuning.workers import watch_chief
 
     role = os.environ.get("KERASTUNER_TUNER_ID", "")
+    if role and "chief" not in role:
+        watch_chief(os.environ["KERASTUNER_ORACLE_IP"], int(os.environ["KERASTUNER_ORACLE_PORT"]))
+        make_tuner(plan, project).search()
+        return
     tuner = make_tuner(plan, project)
-    if "chief" in role or not role:
-        _claim(plan, folder, describe_space(tuner.oracle.get_space()))
-        if tuner.oracle.path.exists():
-            tuner.oracle.reload()
-            tuner.oracle.max_trials = plan.max_trials
-    shown = progress and not in_cluster
-    with LiveTable(project, plan.objective, plan.max_trials, workers=1, shown=shown) as live:
-        tuner.live = live
-        status = "finished"
-        try:
-            tuner.search()
-        except KeyboardInterrupt:
-            status = "interrupted"
-    return finish(plan, folder, status=status, writes="chief" in role or not role)
+    tuner.live = live
+    if plan.own:
+        _claim_parameters(project, tuner.parameters())
+    tuner.begin(plan.max_trials)
+    tuner.search()
 
 
-def _claim(plan: Plan, folder: RunFolder, parameters: Mapping[str, str]) -> None:
+def _claim(plan: Plan, folder: RunFolder) -> None:
     """Writes what is searched for, or compares it with what the folder was made for.
 
     Raises:
         InvalidValue: It is another search; or the folder holds something else.
     """
     path = folder.path
-    content = json.loads(json.dumps({**plan.to_dict(), "parameters": parameters}))
-    if not (path / "search.json").is_file():
+    content = json.loads(json.dumps(plan.to_dict()))
+    if (path / "search.json").is_file():
+        known = read_search(path)
+        _refuse_differences(path, {key: known.get(key) for key in content}, content)
+        content = {**known, **content}
+    else:
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunFailed(f"The folder {path} cannot be made: {error.strerror}.") from error
         if any(not each.name.startswith(".") for each in path.iterdir()):
             raise InvalidValue(f"{path} holds files of something else; name another folder.")
-    else:
-        known = read_search(path)
-        differences = [
-            each for key in content if key not in ("max_trials", "space") for each in _differences(key, known.get(key), content[key])
-        ]
-        if differences:
-            raise InvalidValue(
-                f"{path} holds another search: {'; '.join(differences)}. Ask for the same, or name another folder."
-            )
     folder.write_json("search.json", {**content, "versions": versions()})
 
 
-def _differences(name: str, before: Any, now: Any) -> list[str]:
-    if isinstance(before, dict) and isinstance(now, dict):
-        keys = list(dict.fromkeys([*before, *now]))
-        return [each for key in keys for each in _differences(f"{name}.{key}", before.get(key), now.get(key))]
-    return [] if before == now else [f"{name} was {before}, is now {now}"]
+def _claim_parameters(project: Path, parameters: dict[str, Any]) -> None:
+    """Does so for what a builder of the user's own varies, which is known when it has built."""
+    known, parameters = read_search(project), json.loads(json.dumps(parameters))
+    if "parameters" in known:
+        _refuse_differences(project, known["parameters"], parameters)
+    RunFolder.at(project).write_json("search.json", {**known, "parameters": parameters})
+
+
+def _refuse_differences(path: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+    differences = [each for key in dict.fromkeys([*before, *now]) for each in _differences(key, before, now)]
+    if differences:
+        raise InvalidValue(
+            f"{path} holds another search: {'; '.join(differences)}. Ask for the same, or name another folder."
+        )
+
+
+def _differences(key: str, before: dict[str, Any], now: dict[str, Any], path: str = "") -> list[str]:
+    if key not in before:
+        return [f"{path}{key} is new"]
+    if key not in now:
+        return [f"{path}{key} is gone"]
+    old, new = before[key], now[key]
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = dict.fromkeys([*old, *new])
+        return [each for inner in keys for each in _differences(inner, old, new, f"{path}{key}.")]
+    return [] if old == new or key == "max_trials" else [f"{path}{key} was {old}, is now {new}"]
+
+
+@contextlib.contextmanager
+def locked(project: Path) -> Iterator[None]:
+    """Holds a search's folder for this process; the lock goes with the process, however it ends.
+
+    Raises:
+        InvalidValue: Another process has it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # pragma: no cover  (Windows)
+        yield
+        return
+    with (project / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InvalidValue(f"Another process is searching in {project}; wait for it, or end it.") from None
+        yield
 
 
 def finish(plan: Plan, folder: RunFolder, *, status: Status, writes: bool = True) -> SearchResult:

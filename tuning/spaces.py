@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.constraints import check
 from zoo.errors import InvalidValue, unknown
-from zoo.recipes import Recipe
+from zoo.recipes import LEGAL, Recipe
 from zoo.registry import Option, card
 
 if TYPE_CHECKING:
@@ -141,13 +141,13 @@ class Space(Mapping[str, Any]):
         for name, parameter in self.parameters.items():
             values = _extremes(parameter)
             for value in values:
-                self._check(name, value)
+                check(name, value, self.annotation(name))
             for other, wanted in getattr(parameter, "when", {}).items():
                 if other not in self.parameters:
                     raise unknown("parameter", other, self.parameters, of=f"the space of {self.model}")
                 if list(self.parameters).index(other) > list(self.parameters).index(name):
                     raise InvalidValue(f"{name} depends on {other}, which must come before it in the space.")
-                self._check(other, wanted)
+                check(other, wanted, self.annotation(other))
 
     def __getitem__(self, name: str) -> Any:
         return self.parameters[name]
@@ -258,17 +258,23 @@ class Space(Mapping[str, Any]):
             raise unknown("part", part, there, of=f"the recipe {self.recipe.name} of {self.model}")
         return getattr(self.recipe, part), option
 
-    def _check(self, name: str, value: Any) -> None:
-        recipe, option = self._owner(name)
+    def annotation(self, name: str) -> Any:
+        """Returns the annotation that a parameter's values obey.
+
+        Raises:
+            UnknownName: There is no such parameter.
+            InvalidValue: The data decide it.
+        """
+        _, option = self._owner(name)
         model, options = _learner(self.model, self.recipe, name)
         if option in ("input_shape", "classes", "longest"):
             raise InvalidValue(f"{name} is decided by the data; a search cannot vary it.")
         if option in options:
-            check(name, value, options[option].annotation)
-        elif option in RECIPE_FIELDS:
-            dataclasses.replace(recipe, **{option: value})
-        else:
-            raise unknown("parameter", name, [*options, *RECIPE_FIELDS], of=model)
+            return options[option].annotation
+        if option in RECIPE_FIELDS:
+            return LEGAL[option]
+        raise unknown("parameter", name, [*options, *RECIPE_FIELDS], of=model)
+
 
 
 def draw(hp: HyperParameters, parameters: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,6 +37,17 @@ class Tuner(keras_tuner.Tuner):
         self.live: LiveTable | None = None
         super().__init__(oracle, hypermodel, directory=str(project.parent), project_name=project.name)
 
+    def parameters(self) -> dict[str, Any]:
+        """Returns what KerasTuner knows of each parameter, to compare two searches by."""
+        return {each.name: [type(each).__name__, each.get_config()] for each in self.oracle.get_space().space}
+
+    def begin(self, max_trials: int | None) -> None:
+        """Takes up the state of the search, if there is one."""
+        if self.oracle.path.exists():
+            self.oracle.reload()
+            self.oracle.max_trials = max_trials
+        self.oracle.verbose = 0
+
     def run_trial(self, trial: Any, *_: Any, **__: Any) -> dict[str, float]:
         """Trains a trial and returns its metrics at the best epoch."""
         trainable: Trainable = self._trainable

@@ -93,7 +93,9 @@ def train(
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="OPTION=VALUE", help="An option of the model; repeatable.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Decides every random draw.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(help="Decides every random draw. [default: 0, or the search's]")
+    ] = None,
     labels: Annotated[
         int | None, typer.Option(help="So many training examples have their label; pre-training sees them all.")
     ] = None,
@@ -107,6 +109,10 @@ def train(
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Go on with a run that was broken off, in place of NAME.")
     ] = None,
+    from_search: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Train the best trial of a search in full, in place of NAME.")
+    ] = None,
+    trial: Annotated[int | None, typer.Option(help="Another trial of that search, by its number.")] = None,
     checkpoint_every: Annotated[
         int | None, typer.Option(help="Steps after which a checkpoint is written, besides one an epoch.")
     ] = None,
@@ -126,10 +132,33 @@ def train(
         from zoo.training.workers import launch
 
         raise typer.Exit(launch(_without(sys.argv[1:], "--workers"), workers))
+    if trial is not None and not from_search:
+        raise InvalidValue("--trial names a trial of a search; give --from-search as well.")
     if resume:
         if name:
             raise InvalidValue(f"--resume takes up a run as it was; leave out the model's name, {name}.")
         run = zoo.resume(resume, epochs=epochs, strategy=strategy, watch=watch)
+    elif from_search:
+        if name:
+            raise InvalidValue(f"--from-search trains what the search was for; leave out the model's name, {name}.")
+        if recipe or set_ or labels or pretraining_epochs:
+            raise InvalidValue("--from-search takes recipe and options from the search; leave out those of your own.")
+        import tuning
+
+        run = tuning.train(
+            from_search,
+            trial=trial,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            seed=seed,
+            run_dir=run_dir,
+            strategy=strategy,
+            mixed_precision=mixed_precision,
+            checkpoint_every=checkpoint_every,
+            record=record or [],
+            watch=watch,
+        )
     elif name:
         run = zoo.train(
             name,
@@ -138,7 +167,7 @@ def train(
             epochs=epochs,
             batch_size=batch_size,
             learning_rate=learning_rate,
-            seed=seed,
+            seed=seed or 0,
             run_dir=run_dir,
             options=_options(name, set_ or []),
             labels=labels,
@@ -150,7 +179,9 @@ def train(
             watch=watch,
         )
     else:
-        raise InvalidValue("zoo train takes a model's name (`zoo list` has them), or --resume and a run folder.")
+        raise InvalidValue(
+            "zoo train takes a model's name (`zoo list` has them), --resume and a run folder, or --from-search."
+        )
     if not run.folder.exists():
         return  # another worker writes, and tells
     done = f"{len(run.metrics)} epochs, {run.seconds:.1f} s"
@@ -166,6 +197,82 @@ def train(
         _print_gradients(run)
     out.print(f"files in {run.folder}: {', '.join(sorted(path.name for path in run.folder.iterdir()))}", soft_wrap=True)
     if run.status == "interrupted":
+        raise typer.Exit(130)
+
+
+@app.command()
+def tune(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A model's name; `zoo list` has them.")] = None,
+    dataset: Annotated[str, typer.Option(help="A data set's name; `zoo datasets` has them.")] = "digits",
+    algorithm: Annotated[str, typer.Option(help="hyperband, bayesian, random or grid.")] = "hyperband",
+    max_trials: Annotated[int | None, typer.Option(help="How many trials. [default: 30; a grid's all]")] = None,
+    objective: Annotated[
+        str | None, typer.Option(help="A metric, as in val_loss, gradient_ratio or max:score. [default: val_accuracy]")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Of a whole training; the recipe's if not given.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="A recipe's name; `zoo show NAME` has them.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PARAMETER=VALUE", help="The same value for all trials; repeatable."),
+    ] = None,
+    range_: Annotated[
+        list[str] | None,
+        typer.Option("--range", metavar="PARAMETER=LOW:HIGH[:log]", help="Numbers between two; repeatable."),
+    ] = None,
+    choice: Annotated[
+        list[str] | None, typer.Option(metavar="PARAMETER=A:B:C", help="One of several values; repeatable.")
+    ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option(metavar="PARAMETER", help="Leave it to the recipe; repeatable.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Decides every random draw.")] = 0,
+    vanishing: Annotated[
+        float, typer.Option(help="End a training whose first gradient is below this share of the last; 0 for never.")
+    ] = 1e-4,
+    prune: Annotated[bool, typer.Option(help="End a training that is worse than the median of those before.")] = True,
+    workers: Annotated[int, typer.Option(min=1, help="Train so many trials at a time on this machine.")] = 1,
+    project_dir: Annotated[
+        Path | None,
+        typer.Option(help="Its folder; a search that is there goes on. [default: runs/search-NAME-DATASET-DATE-TIME]"),
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Go on with a search that was broken off, in place of NAME.")
+    ] = None,
+) -> None:
+    """Search for the best hyperparameters of a model."""
+    import tuning
+    from tuning.command import parse_objective, parse_space
+
+    if resume:
+        if name:
+            raise InvalidValue(f"--resume takes up a search as it was; leave out the model's name, {name}.")
+        found = tuning.resume(resume, max_trials=max_trials, workers=workers)
+    elif name:
+        space = parse_space(name, recipe, fixed=set_ or [], ranges=range_ or [], choices=choice or [], without=without or [])
+        found = tuning.search(
+            space,
+            dataset,
+            algorithm=algorithm,  # type: ignore[arg-type]  # checked there
+            max_trials=max_trials,
+            objective=parse_objective(objective),
+            epochs=epochs,
+            seed=seed,
+            vanishing=vanishing or None,
+            prune=prune,
+            workers=workers,
+            project_dir=project_dir,
+        )
+    else:
+        raise InvalidValue("zoo tune takes a model's name (`zoo list` has them), or --resume and a search's folder.")
+    statuses = ", ".join(f"{count} {status}" for status, count in found.frame["status"].value_counts().items())
+    out.print(f"{found.status}: {len(found.frame)} trials ({statuses})")
+    if found.best is not None:
+        row = found.frame.set_index("trial").loc[found.best]
+        out.print(f"best: trial {found.best}, {found.objective[0]} {row['objective']:.4f}, {found.words(found.best)}")
+        out.print(f"train it in full: zoo train --from-search {found.folder}", soft_wrap=True)
+    files = sorted(path.name for path in found.folder.iterdir() if path.is_file())
+    out.print(f"files in {found.folder}: {', '.join(files)}", soft_wrap=True)
+    if found.status == "interrupted":
         raise typer.Exit(130)
 
 

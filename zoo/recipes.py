@@ -22,7 +22,7 @@ Loss = Literal[
     "sequence_crossentropy",
 ]
 Optimizer = Literal["sgd", "adam", "levenberg_marquardt"]
-_LEGAL = {
+LEGAL = {
     "loss": Loss,
     "optimizer": Optimizer,
     "learning_rate": Annotated[float, positive],
@@ -99,7 +99,7 @@ class Recipe:
         def keep(name: str, value: Any) -> None:
             object.__setattr__(self, name, value)
 
-        for name, legal in _LEGAL.items():
+        for name, legal in LEGAL.items():
             keep(name, check(f"{self.name}: {name}", getattr(self, name), legal))
         keep("options", MappingProxyType(dict(self.options)))
         for name, legal in _LEGAL_BY_EPOCH.items():
