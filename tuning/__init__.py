@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 __all__ = ["Choice", "HyperModel", "Range", "SearchResult", "Space", "resume", "search", "space", "train"]
 
 # What imports KerasTuner, or pandas.
-_home = {"HyperModel": "hypermodels", "SearchResult": "results", "resume": "search", "search": "search", "train": "winner"}
+_home = {
+    "HyperModel": "hypermodels",
+    "SearchResult": "results",
+    "resume": "search",
+    "search": "search",
+    "train": "winner",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -47,7 +47,9 @@ def parse_space(
         try:
             low_, high_ = (int(each) if each.lstrip("-").isdigit() else float(each) for each in (low, high))
         except ValueError:
-            raise InvalidValue(f"--range takes PARAMETER=LOW:HIGH[:log], as in width=16:256:log; got {text!r}.") from None
+            raise InvalidValue(
+                f"--range takes PARAMETER=LOW:HIGH[:log], as in width=16:256:log; got {text!r}."
+            ) from None
         if scale not in ("", "log"):
             raise InvalidValue(f"--range takes :log after its two numbers, or nothing; got {text!r}.")
         found = found.with_({parameter: Range(low_, high_, log=scale == "log")})

@@ -86,7 +86,8 @@ class ZooModel(keras_tuner.HyperModel):
         recipe, data = configuration.recipe, configuration.dataset
         compile_model(model, recipe, steps_per_epoch=configuration.steps_per_epoch)
         train = prepare(recipe, data.train.x, data.train.y, classes=data.classes)
-        validation = data.validation and prepare(recipe, data.validation.x, data.validation.y, classes=data.classes)
+        held_out = data.validation
+        validation = prepare(recipe, held_out.x, held_out.y, classes=data.classes) if held_out else None
         callbacks = callbacks_of(recipe, train, seed=configuration.seed)
         return Prepared(model, train, validation, recipe.batch_size, tuple(callbacks))
 
@@ -120,7 +121,8 @@ class HyperModel(keras_tuner.HyperModel):
 
     >>> import keras, tuning
     >>> def perceptron(width, rate):
-    ...     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(width, "relu"), keras.layers.Dense(2, "softmax")])
+    ...     hidden, output = keras.layers.Dense(width, "relu"), keras.layers.Dense(2, "softmax")
+    ...     model = keras.Sequential([keras.Input((2,)), hidden, output])
     ...     model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
     ...     return model
     >>> widths = tuning.HyperModel(perceptron, {"width": tuning.Range(2, 20), "rate": 0.01})

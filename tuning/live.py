@@ -91,7 +91,9 @@ class LiveTable:
         results = self._results
         ended = {trial: each for trial, each in results.items() if "status" in each}
         best = best_of(ended, self._objective)
-        names = list(dict.fromkeys(name for each in results.values() for name in each["values"] if "tuner/" not in name))
+        names = list(
+            dict.fromkeys(name for each in results.values() for name in each["values"] if "tuner/" not in name)
+        )
         table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0), caption_justify="left")
         for name in ("trial", "", self._objective[0], "epochs", "time", *names):
             table.add_column(name, no_wrap=True)

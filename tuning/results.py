@@ -49,7 +49,9 @@ class SearchResult:
         """
         results = {int(trial_id): result for trial_id, result in read_results(self.folder).items()}
         values = {name: each for name, each in results[trial]["values"].items() if not name.startswith("tuner/")}
-        return ", ".join(f"{name}={each:.3g}" if isinstance(each, float) else f"{name}={each}" for name, each in values.items())
+        return ", ".join(
+            f"{name}={each:.3g}" if isinstance(each, float) else f"{name}={each}" for name, each in values.items()
+        )
 
 
 def folder_of(project: Path, trial_id: str) -> Path:
@@ -213,7 +215,9 @@ def plot_parameters(
         axes.grid(alpha=0.3)
         if number % columns == 0:
             axes.set_ylabel(objective[0])
-    handles = {label: handle for axes in grid.flat for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    handles = {
+        label: handle for axes in grid.flat for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
     if len(handles) > 1:
         figure.legend(handles.values(), handles.keys(), loc="outside right center", frameon=False)
     figure.suptitle(title or "Objective by hyperparameter")

@@ -89,7 +89,8 @@ def search(
     >>> import tempfile, tuning
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     narrow = tuning.space("shallow_mlp").with_(hidden=tuning.Range(2, 20), batch_size=64)
-    ...     found = search(narrow, "moons", algorithm="random", max_trials=2, epochs=2, project_dir=folder, progress=False)
+    ...     few = {"algorithm": "random", "max_trials": 2, "epochs": 2}
+    ...     found = search(narrow, "moons", **few, project_dir=f"{folder}/search", progress=False)
     >>> found.frame["status"].tolist()
     ['finished', 'finished']
     """
@@ -278,5 +279,5 @@ def finish(plan: Plan, folder: RunFolder, *, status: Status, writes: bool = True
 
 
 def _is_log(plan: Plan, name: str) -> bool:
-    parameter = (plan.space or {}).get(name)
+    parameter = plan.space.get(name) if plan.space else None
     return isinstance(parameter, Range) and parameter.log

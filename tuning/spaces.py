@@ -276,7 +276,6 @@ class Space(Mapping[str, Any]):
         raise unknown("parameter", name, [*options, *RECIPE_FIELDS], of=model)
 
 
-
 def draw(hp: HyperParameters, parameters: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """Returns a trial's values of some parameters; those that do not belong to it are left out.
 

@@ -147,7 +147,9 @@ def _train(
         raise RunFailed(f"The training has no metric {objective[0]}; it has {', '.join(rows.columns)}.")
     best = int(getattr(rows[objective[0]], "arg" + objective[1])())
     vanished = [str(each.message) for each in caught if issubclass(each.category, GradientWarning)]
-    first, last = (frame[frame["epoch"] == epoch].groupby("layer", sort=False)["rms"].last() for epoch in (1, len(rows)))
+    first, last = (
+        frame[frame["epoch"] == epoch].groupby("layer", sort=False)["rms"].last() for epoch in (1, len(rows))
+    )
     return {
         "status": "pruned" if watch.is_pruned else "vanished" if vanished else "finished",
         "note": watch.is_pruned or (vanished or [""])[0],

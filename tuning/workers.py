@@ -202,7 +202,9 @@ def _pickled(plan: Plan) -> bytes:
     try:
         return pickle.dumps(plan.arguments)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise InvalidValue(f"With several workers the builder must be importable; {plan.name} is not: {error}") from None
+        raise InvalidValue(
+            f"With several workers the builder must be importable; {plan.name} is not: {error}"
+        ) from None
 
 
 def _raise_on_sigterm() -> Any:
@@ -227,7 +229,9 @@ def watch_chief(address: str, port: int) -> None:
                 was_there, heard = True, time.monotonic()
             except OSError:
                 if time.monotonic() - heard > (SILENCE if was_there else PATIENCE):
-                    print(f"zoo: The chief at {address}:{port} cannot be reached any more.", file=sys.stderr, flush=True)
+                    print(
+                        f"zoo: The chief at {address}:{port} cannot be reached any more.", file=sys.stderr, flush=True
+                    )
                     os._exit(RunFailed.exit_code)
             time.sleep(2)
 
@@ -247,9 +251,8 @@ def main() -> None:
     """What a process of `launch` runs."""
     task, project, launcher = sys.argv[1:]
     _watch_launcher(int(launcher))
-    if cores := os.environ.get("ZOO_TUNE_CORES"):
-        if hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, set(map(int, cores.split(","))))
+    if (cores := os.environ.get("ZOO_TUNE_CORES")) and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, set(map(int, cores.split(","))))
     from tuning.plan import make_plan
     from tuning.search import take_part
 

@@ -93,9 +93,7 @@ def train(
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="OPTION=VALUE", help="An option of the model; repeatable.")
     ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Decides every random draw. [default: 0, or the search's]")
-    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Decides every random draw. [default: 0, or the search's]")] = None,
     labels: Annotated[
         int | None, typer.Option(help="So many training examples have their label; pre-training sees them all.")
     ] = None,
@@ -248,7 +246,9 @@ def tune(
             raise InvalidValue(f"--resume takes up a search as it was; leave out the model's name, {name}.")
         found = tuning.resume(resume, max_trials=max_trials, workers=workers)
     elif name:
-        space = parse_space(name, recipe, fixed=set_ or [], ranges=range_ or [], choices=choice or [], without=without or [])
+        space = parse_space(
+            name, recipe, fixed=set_ or [], ranges=range_ or [], choices=choice or [], without=without or []
+        )
         found = tuning.search(
             space,
             dataset,
