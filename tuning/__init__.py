@@ -8,7 +8,7 @@ from tuning.spaces import Choice, Range, Space, space
 if TYPE_CHECKING:
     from tuning.hypermodels import HyperModel
     from tuning.results import SearchResult
-    from tuning.search import resume, search
+    from tuning.searching import resume, search
     from tuning.winner import train
 
 __all__ = ["Choice", "HyperModel", "Range", "SearchResult", "Space", "resume", "search", "space", "train"]
@@ -17,8 +17,8 @@ __all__ = ["Choice", "HyperModel", "Range", "SearchResult", "Space", "resume", "
 _home = {
     "HyperModel": "hypermodels",
     "SearchResult": "results",
-    "resume": "search",
-    "search": "search",
+    "resume": "searching",
+    "search": "searching",
     "train": "winner",
 }
 

@@ -50,7 +50,9 @@ class Kept(keras_tuner.Oracle):
             content = json.loads(self.path.read_text())
             state = content["oracle"]
             self.trials = {each["trial_id"]: Trial.from_state(each) for each in content["trials"]}
-            begun = [trial for trial in state["ongoing_trials"].values() if trial not in state["retry_queue"]]
+            # A trial that has ended is written down before it is no longer among those that run.
+            settled = {*state["retry_queue"], *state["end_order"]}
+            begun = [trial for trial in state["ongoing_trials"].values() if trial not in settled]
             # It takes them from the end.
             state["retry_queue"] = [*state["retry_queue"], *sorted(begun, key=int, reverse=True)]
             state["ongoing_trials"] = {}
@@ -98,9 +100,10 @@ class _Bayesian(Kept, keras_tuner.oracles.BayesianOptimizationOracle):
         # other points: here it follows from the seed and the trial.
         assert hasattr(self, "_random_state")
         self._random_state = np.random.RandomState([self.seed, len(self.trials)])
-        with warnings.catch_warnings():
-            from sklearn.exceptions import ConvergenceWarning
+        from sklearn.exceptions import ConvergenceWarning
+        from threadpoolctl import threadpool_limits
 
+        with warnings.catch_warnings(), threadpool_limits(1):  # for matrices as small as these
             warnings.simplefilter("ignore", ConvergenceWarning)  # of the kernel's length, on few trials
             return super().propose(trial_id)
 

@@ -254,7 +254,7 @@ def main() -> None:
     if (cores := os.environ.get("ZOO_TUNE_CORES")) and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, set(map(int, cores.split(","))))
     from tuning.plan import make_plan
-    from tuning.search import take_part
+    from tuning.searching import take_part
 
     try:
         take_part(make_plan(**pickle.loads(Path(task).read_bytes())), Path(project))

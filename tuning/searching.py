@@ -136,7 +136,7 @@ def _run(plan: Plan, folder: RunFolder, *, workers: int, progress: bool) -> Sear
     if role and "chief" not in role:
         take_part(plan, project)
         return finish(plan, folder, status="finished", writes=False)
-    _claim(plan, folder)
+    claim(plan, folder)
     with locked(project):
         live = LiveTable(project, plan.objective, plan.max_trials, workers=workers, shown=progress)
         status: Status = "finished"
@@ -175,12 +175,12 @@ def take_part(plan: Plan, project: Path, *, live: LiveTable | None = None) -> No
     tuner = make_tuner(plan, project)
     tuner.live = live
     if plan.own:
-        _claim_parameters(project, tuner.parameters())
+        claim_parameters(project, tuner.parameters())
     tuner.begin(plan.max_trials)
     tuner.search()
 
 
-def _claim(plan: Plan, folder: RunFolder) -> None:
+def claim(plan: Plan, folder: RunFolder) -> None:
     """Writes what is searched for, or compares it with what the folder was made for.
 
     Raises:
@@ -202,7 +202,7 @@ def _claim(plan: Plan, folder: RunFolder) -> None:
     folder.write_json("search.json", {**content, "versions": versions()})
 
 
-def _claim_parameters(project: Path, parameters: dict[str, Any]) -> None:
+def claim_parameters(project: Path, parameters: dict[str, Any]) -> None:
     """Does so for what a builder of the user's own varies, which is known when it has built."""
     known, parameters = read_search(project), json.loads(json.dumps(parameters))
     if "parameters" in known:

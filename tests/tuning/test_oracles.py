@@ -1,0 +1,160 @@
+"""The algorithms without a training: the objective is a formula."""
+
+import itertools
+import json
+import math
+import random
+
+import keras_tuner
+import pytest
+
+from tuning.oracles import make_oracle, reduction
+from zoo.errors import InvalidValue, RunFailed
+
+ALGORITHMS = ("hyperband", "bayesian", "random", "grid")
+TRIALS = {"bayesian": 6}  # its Gaussian process takes seconds; the others have 25
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Makes an oracle over three parameters, one of them conditional; reloads it if its state is on disk."""
+
+    def make(algorithm, max_trials="default", seed=0, name="oracle.json"):
+        max_trials = TRIALS.get(algorithm, 25) if max_trials == "default" else max_trials
+        oracle = make_oracle(
+            algorithm, objective=("score", "max"), max_trials=max_trials, epochs=9, seed=seed, path=tmp_path / name
+        )
+        # Where KerasTuner writes a copy of its own of each trial, which nobody reads.
+        oracle._set_project_dir(str(tmp_path), f"{name}-kerastuner")
+        hp = keras_tuner.HyperParameters()
+        hp.Float("x", 0.01, 1.0, sampling="log")
+        hp.Choice("kind", ["a", "b"])
+        with hp.conditional_scope("kind", ["b"]):
+            hp.Int("n", 1, 4)
+        oracle.update_space(hp)
+        if oracle.path.exists():
+            oracle.reload()
+        return oracle
+
+    return make
+
+
+def score(values):
+    return -abs(math.log(values["x"]) + 2) + 0.1 * values.get("n", 0)
+
+
+def step(oracle, worker="tuner0"):
+    """Runs one trial; returns it, or None when the search has ended."""
+    trial = oracle.create_trial(worker)
+    if trial.status == "STOPPED":
+        return None
+    oracle.update_trial(trial.trial_id, {"score": score(trial.hyperparameters.values)})
+    trial.status = "COMPLETED"
+    oracle.end_trial(trial)
+    return trial.trial_id, dict(trial.hyperparameters.values)
+
+
+def whole(oracle):
+    return list(iter(lambda: step(oracle), None))
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_search_that_was_broken_off_goes_on_as_if_it_had_not_been(make, algorithm):
+    expected = whole(make(algorithm, name="whole.json"))
+    assert len(expected) == TRIALS.get(algorithm, 25)
+    draw, found = random.Random(1), []
+    while True:
+        oracle = make(algorithm, name="broken.json")
+        for _ in range(draw.randint(1, 4)):
+            if (trial := step(oracle)) is None:
+                assert found == expected
+                return
+            found.append(trial)
+        if draw.random() < 0.7:
+            oracle.create_trial("tuner0")  # has begun, and is killed
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_seed_repeats_and_0_is_one(make, algorithm):
+    first, again, other = (whole(make(algorithm, name=f"{n}.json", seed=seed)) for n, seed in enumerate((0, 0, 1)))
+    assert first == again
+    assert (first == other) == (algorithm == "grid")
+
+
+def test_the_grid_has_every_combination_once(make):
+    values = [each for _, each in whole(make("grid", max_trials=None))]
+    assert len(values) == len({json.dumps(each, sort_keys=True) for each in values}) == 10 + 10 * 4 + 1 + 4
+    xs = sorted({each["x"] for each in values})
+    kinds = [("a", None), *itertools.product("b", range(1, 5))]
+    assert {(each["x"], each["kind"], each.get("n")) for each in values} == {(x, *kind) for x in xs for kind in kinds}
+
+
+@pytest.mark.parametrize(("max_trials", "epochs"), [(30, 30), (25, 9), (60, 30), (12, 20), (100, 81)])
+def test_hyperband_trains_some_in_full_within_so_many_trials(tmp_path, max_trials, epochs):
+    oracle = make_oracle(
+        "hyperband", objective=("score", "max"), max_trials=max_trials, epochs=epochs, seed=0, path=tmp_path / "oracle"
+    )
+    oracle._set_project_dir(str(tmp_path), "kerastuner")
+    hp = keras_tuner.HyperParameters()
+    hp.Float("x", 0.01, 1.0)
+    oracle.update_space(hp)
+    trials = whole(oracle)
+    assert len(trials) == max_trials
+    in_full = [values["x"] for _, values in trials if values["tuner/epochs"] == epochs]
+    short = [values["x"] for _, values in trials if values["tuner/round"] == 0]
+    assert in_full
+    assert len(short) > len(in_full)
+    assert max(short, key=lambda x: score({"x": x})) in in_full or max_trials > 2 * len(short)
+
+
+def test_too_few_trials_for_hyperband_are_refused_with_how_many_it_takes():
+    with pytest.raises(InvalidValue, match="needs (\\d+) trials or more") as error:
+        reduction(3, 30)
+    least = int(str(error.value).split("needs ")[1].split()[0])
+    assert reduction(least, 30)
+    with pytest.raises(InvalidValue, match="3 epochs or more"):
+        reduction(30, 2)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_search_in_which_all_fails_ends_at_once(make, algorithm):
+    oracle = make(algorithm)
+    for count in itertools.count():
+        trial = oracle.create_trial("tuner0")
+        if trial.status == "STOPPED":
+            break
+        trial.status = "FAILED"
+        oracle.end_trial(trial)
+    assert count == 3
+
+
+def test_a_failure_among_others_does_not_end_it(make):
+    oracle = make("random")
+    step(oracle)
+    for _ in range(10):
+        trial = oracle.create_trial("tuner0")
+        trial.status = "FAILED"
+        oracle.end_trial(trial)
+    assert step(oracle)
+
+
+def test_a_worker_that_comes_back_gets_its_trial_again(make):
+    oracle = make("random")
+    mine, other = oracle.create_trial("worker-1"), oracle.create_trial("worker-2")
+    assert oracle.create_trial("worker-1").trial_id == mine.trial_id != other.trial_id
+
+
+def test_trials_that_had_begun_come_first_and_in_order_after_a_restart(make):
+    oracle = make("random")
+    begun = [oracle.create_trial(f"worker-{n}").trial_id for n in range(3)]
+    again = make("random")
+    assert [again.create_trial(f"new-{n}").trial_id for n in range(3)] == begun
+    assert again.create_trial("new-4").trial_id == "03"
+
+
+def test_a_damaged_state_is_said_so(make):
+    oracle = make("random")
+    step(oracle)
+    oracle.path.write_text(oracle.path.read_text()[:-10])
+    with pytest.raises(RunFailed, match="is damaged"):
+        make("random")
