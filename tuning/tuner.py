@@ -15,7 +15,7 @@ from tuning.trial import Trainable, run_trial
 
 if TYPE_CHECKING:
     from tuning.live import LiveTable
-    from tuning.searching import Plan
+    from tuning.plan import Plan
 
 PAUSE = 0.3  # seconds before a worker asks again for a trial, when there was none yet
 

@@ -98,11 +98,8 @@ def test_the_same_call_goes_on_and_trains_no_finished_trial_again(tmp_path, monk
     assert trained == ["trial_0", "trial_1"]
     longer = search(tmp_path / "search", max_trials=3)
     assert trained == ["trial_0", "trial_1", "trial_2"]
-    assert len(tuning.resume(longer.folder, progress=False).frame) == 3
+    assert tuning.resume(longer.folder, progress=False).frame.equals(longer.frame)
     assert len(trained) == 3
-    monkeypatch.undo()
-    at_once = search(tmp_path / "at once", max_trials=3)
-    pd.testing.assert_frame_equal(numbers(longer.frame), numbers(at_once.frame), check_exact=True)
 
 
 def test_hyperband_goes_on_with_the_best_from_where_their_training_ended(tmp_path):
@@ -193,7 +190,7 @@ def test_kerastuners_own_builders_are_searched_too(tmp_path):
         model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
         return model
 
-    found = search(tmp_path / "search", builder, max_trials=4, seed=2)
+    found = search(tmp_path / "search", builder, max_trials=3, seed=2)
     assert found.frame["deep"].nunique() == 2
     assert found.frame["more"].notna().tolist() == found.frame["deep"].astype(bool).tolist()
     assert set(json.loads((found.folder / "search.json").read_text())["parameters"]) == {"units", "deep", "more"}
@@ -277,7 +274,7 @@ def test_two_processes_do_not_search_in_one_folder(tmp_path):
 def test_a_search_that_is_killed_ends_as_one_that_was_not(tmp_path):
     command = [
         sys.executable, "-m", "zoo.cli", "tune", "shallow_mlp", "--dataset", "moons", "--algorithm", "bayesian",
-        "--max-trials", "5", "--epochs", "3", "--set", "batch_size=64", "--project-dir",
+        "--max-trials", "4", "--epochs", "3", "--set", "batch_size=64", "--project-dir",
     ]  # fmt: skip
     process = subprocess.Popen([*command, str(tmp_path / "killed")], cwd=ROOT, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
@@ -289,7 +286,7 @@ def test_a_search_that_is_killed_ends_as_one_that_was_not(tmp_path):
     killed = tuning.resume(tmp_path / "killed", progress=False).frame
     assert (tmp_path / "killed" / "trial_0" / "result.json").read_bytes() == kept
     whole = tuning.search(
-        tuning.space("shallow_mlp").with_(batch_size=64), "moons", algorithm="bayesian", max_trials=5, epochs=3,
+        tuning.space("shallow_mlp").with_(batch_size=64), "moons", algorithm="bayesian", max_trials=4, epochs=3,
         project_dir=tmp_path / "whole", progress=False,
     ).frame  # fmt: skip
     pd.testing.assert_frame_equal(numbers(killed), numbers(whole), check_exact=True)
