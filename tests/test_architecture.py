@@ -86,6 +86,7 @@ def test_models_do_not_use_tensorflow_itself(path):
         "import datasets; datasets.names()",
         "import zoo.cli",
         "import zoo.training",
+        "import tuning; tuning.space('deep_mlp')",
     ],
 )
 def test_tensorflow_is_not_imported_before_it_is_needed(statement):

@@ -79,9 +79,7 @@ def make_plan(
             raise InvalidValue("A space has its recipe already; leave out recipe=.")
         name, epochs = space_.model, epochs or space_.recipe.epochs
     else:
-        from tuning.hypermodels import HyperModel
-
-        own = model if isinstance(model, HyperModel) else HyperModel(model)
+        own = _own(model)
         name, epochs = str(own.name), epochs or 20
     package = our_datasets()
     data = dataset if isinstance(dataset, package.Dataset) else package.load(dataset, seed=seed)
@@ -101,6 +99,20 @@ def make_plan(
         prune=check("prune", prune, bool) and algorithm != "hyperband",
         arguments=arguments,
     )
+
+
+def _own(model: Any) -> HyperModel:
+    """Returns a builder of the user's own in the one form that a search takes."""
+    import keras_tuner
+
+    from tuning.hypermodels import HyperModel
+
+    if isinstance(model, HyperModel):
+        return model
+    build = model.build if isinstance(model, keras_tuner.HyperModel) else model
+    if not callable(build):
+        raise InvalidValue(f"model must be a model's name, a Space, a HyperModel or a function of hp; got {model!r}.")
+    return HyperModel(build)
 
 
 def _objective(given: Any, space_: Space | None, *, has_validation: bool) -> tuple[str, str]:

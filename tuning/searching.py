@@ -96,6 +96,8 @@ def search(
     """
     plan = make_plan(model, dataset, algorithm, max_trials, objective, epochs, recipe, seed, vanishing, prune)
     workers = check("workers", workers, Annotated[int, at_least(1)])
+    if project_dir is None and "KERASTUNER_TUNER_ID" in os.environ:
+        raise InvalidValue("A search on several machines needs a folder that all of them see: give project_dir.")
     name = f"search-{plan.name}-{plan.data.name}"
     folder = RunFolder(project_dir, name=name) if project_dir is None else RunFolder.at(project_dir)
     return _run(plan, folder, workers=workers, progress=progress)

@@ -116,14 +116,9 @@ class _Crew:
             process.wait()
 
     def _replace(self, name: str, status: int) -> None:
-        trial = next(
-            (
-                trial
-                for trial, each in read_results(self._project).items()
-                if "status" not in each and each["worker"] == name
-            ),
-            "",
-        )
+        results = read_results(self._project)
+        running = [each for each in results.values() if "status" not in each and each["worker"] == name]
+        trial = max(running, key=lambda each: each["began"])["trial"] if running else ""
         self._deaths[trial or name] += 1
         if self._deaths[trial or name] >= DEATHS:
             words = f"{_how(status)} {DEATHS} times. {self._last_words(name)}".strip()

@@ -1,0 +1,70 @@
+import math
+
+import pytest
+
+from tuning.results import best_of, plot_objective, plot_parameters, read_results, read_search, table
+from zoo.errors import InvalidValue, RunFailed
+
+RESULTS = {
+    "0": {
+        "values": {"depth": 1, "kind": "a", "tuner/epochs": 3}, "status": "finished", "objective": 0.5, "best_epoch": 2,
+        "epochs": 3, "seconds": 1.5, "parameters": 10, "metrics": {"val_accuracy": 0.5, "loss": 1.0}, "note": "",
+        "gradient_start": {"hidden_1": 0.1, "output": 0.2}, "gradient_end": {"hidden_1": 0.01, "output": 0.02},
+    },
+    "1": {"values": {"depth": 2, "kind": "b"}, "status": "failed", "error": "a bug", "seconds": 0.1},
+    "2": {
+        "values": {"depth": 2, "kind": "b", "more": 0.1}, "status": "pruned", "objective": 0.7, "best_epoch": 1,
+        "epochs": 1, "seconds": 1.5, "parameters": 20, "metrics": {"val_accuracy": 0.7, "loss": 0.8}, "note": "worse",
+        "gradient_start": {"hidden_1": 0.1, "hidden_2": 0.3, "output": 0.2},
+        "gradient_end": {"hidden_1": 0.1, "hidden_2": 0.3, "output": 0.2},
+    },
+    "3": {"values": {"depth": 1, "kind": "a"}},
+}  # fmt: skip
+
+
+def test_a_row_a_trial_with_all_that_there_is():
+    frame = table(RESULTS)
+    assert frame["status"].tolist() == ["finished", "failed", "pruned", "running"]
+    assert frame["error"].tolist() == ["", "a bug", "", ""]
+    assert frame["parameters"].isna().tolist() == [False, True, False, True]
+    assert math.isnan(frame["more"][0])
+    assert not [name for name in frame if name.startswith("tuner/")]
+    sizes = [name for name in frame if name.startswith("gradient_start/")]
+    assert sizes == ["gradient_start/hidden_1", "gradient_start/hidden_2", "gradient_start/output"]
+    assert table({}).empty
+
+
+def test_the_best_is_the_first_of_equals_in_the_right_direction():
+    assert best_of(RESULTS, ("val_accuracy", "max")) == "2"
+    assert best_of(RESULTS, ("val_loss", "min")) == "0"
+    assert best_of({**RESULTS, "4": RESULTS["2"]}, ("val_accuracy", "max")) == "2"
+    assert best_of({"1": RESULTS["1"]}, ("val_accuracy", "max")) is None
+
+
+def test_the_objective_is_drawn_with_the_best_so_far():
+    (axes,) = plot_objective(table(RESULTS), ("val_accuracy", "max")).axes
+    lines = {line.get_label(): line for line in axes.lines}
+    assert lines["best so far"].get_ydata().tolist() == [0.5, 0.7]
+    assert lines["failed"].get_xdata().tolist() == [1]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("trial", "val_accuracy")
+
+
+def test_each_parameter_has_its_own_axes():
+    figure = plot_parameters(table(RESULTS), ("val_accuracy", "max"), {"depth": False, "kind": False, "more": True})
+    shown = {axes.get_xlabel(): axes for axes in figure.axes if axes.get_visible()}
+    assert set(shown) == {"depth", "kind", "more"}
+    assert shown["more"].get_xscale() == "log"
+    assert [tick.get_text() for tick in shown["kind"].get_xticklabels()] == ["a", "b"]
+
+
+def test_a_folder_without_a_search_or_with_a_damaged_one_is_said_so(tmp_path):
+    with pytest.raises(InvalidValue, match="There is no search in"):
+        read_search(tmp_path)
+    (tmp_path / "search.json").write_text("{")
+    with pytest.raises(RunFailed, match="is damaged"):
+        read_search(tmp_path)
+    (tmp_path / "trial_0").mkdir()
+    assert read_results(tmp_path) == {}
+    (tmp_path / "trial_0" / "result.json").write_text("{")
+    with pytest.raises(RunFailed, match="is damaged"):
+        read_results(tmp_path)
