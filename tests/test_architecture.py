@@ -15,11 +15,12 @@ FLOORS = [
     {"datasets"},
     {
         *("zoo.recipes", "zoo.registry", "zoo.models", "zoo.layers", "zoo.optimizers", "zoo.activations"),
-        *("zoo.initializers", "zoo.losses", "zoo.metrics"),
+        *("zoo.initializers", "zoo.losses", "zoo.metrics", "zoo.summaries"),
     },
     {"zoo.packages"},
     {"zoo.telemetry", "zoo.pretraining"},
     {"zoo.training"},
+    {"zoo.ensembles"},
     {"zoo.experiments", "tuning"},
     {"zoo.cli"},
 ]

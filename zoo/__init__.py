@@ -11,15 +11,21 @@ from zoo.registry import ModelCard, card, create, list_models
 
 if TYPE_CHECKING:
     from zoo import telemetry, training
+    from zoo.summaries import layer_table
     from zoo.training import Run, resume, train
 
 __version__ = "0.1.0"
-__all__ = ["ModelCard", "Recipe", "Run", "card", "create", "list_models", "resume", "telemetry", "train", "training"]
+__all__ = [
+    *("ModelCard", "Recipe", "Run", "card", "create", "layer_table", "list_models", "resume", "telemetry", "train"),
+    "training",
+]
 
 
 def __getattr__(name: str) -> Any:
     if name in ("telemetry", "training", "models"):
         return importlib.import_module(f"zoo.{name}")
+    if name == "layer_table":
+        return importlib.import_module("zoo.summaries").layer_table
     if name in ("Run", "resume", "train"):
         return getattr(importlib.import_module("zoo.training"), name)
     raise AttributeError(f"module 'zoo' has no attribute {name!r}")

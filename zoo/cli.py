@@ -40,9 +40,26 @@ def list_(pattern: Annotated[str, typer.Argument(help="A shell pattern, as in '*
 
 
 @app.command()
-def show(name: Model) -> None:
-    """Show a model's options and recipes."""
+def show(
+    name: Model,
+    layers: Annotated[bool, typer.Option("--layers", help="Show its layers instead, with their weights.")] = False,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="OPTION=VALUE", help="With --layers: an option; repeatable.")
+    ] = None,
+) -> None:
+    """Show a model's options and recipes, or its layers."""
     card = zoo.card(name)
+    if layers:
+        frame = zoo.layer_table(zoo.create(name, **_options(name, set_ or [])))
+        totals = frame[["parameters", "trainable", "connections"]].sum()
+        table = _table(*(column.replace("_", " ") for column in frame.columns))
+        for row in frame.itertuples(index=False):
+            table.add_row(*(f"{value:,}" if isinstance(value, int) else value for value in row))
+        table.add_row("all", "", "", *(f"{total:,}" for total in totals), "")
+        out.print(table)
+        return
+    if set_:
+        raise InvalidValue("--set goes with --layers: options and recipes are the same whatever it says.")
     out.print(card.name, style="bold")
     out.print(f"{card.summary}\n{card.source}\n")
     options = _table("option", "default", "values", "meaning")

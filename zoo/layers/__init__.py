@@ -6,6 +6,7 @@ Once this is imported, Keras opens every file that a model of these layers was s
 # What such files name besides.
 from zoo import activations, initializers, losses, metrics, optimizers  # noqa: F401
 from zoo.layers.corruption import Corruption
+from zoo.layers.digit_width import DigitWidth
 from zoo.layers.distortion import Distortion
 from zoo.layers.partial_conv2d import PartialConv2D
 from zoo.layers.rbf_output import RBFOutput
@@ -13,4 +14,4 @@ from zoo.layers.rbm import RBM
 from zoo.layers.subsampling import Subsampling
 from zoo.layers.tied_dense import TiedDense
 
-__all__ = ["RBM", "Corruption", "Distortion", "PartialConv2D", "RBFOutput", "Subsampling", "TiedDense"]
+__all__ = ["RBM", "Corruption", "DigitWidth", "Distortion", "PartialConv2D", "RBFOutput", "Subsampling", "TiedDense"]

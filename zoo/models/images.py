@@ -38,7 +38,9 @@ def image_input(
     if rows == columns == size:
         return inputs, inputs
     if rows == columns and rows in padded:
-        return inputs, layers.ZeroPadding2D((size - rows) // 2, name="pad")(inputs)
+        before = (size - rows) // 2
+        around = (before, size - rows - before)
+        return inputs, layers.ZeroPadding2D((around, around), name="pad")(inputs)
     if resize:
         return inputs, layers.Resizing(size, size, name="resize")(inputs)
     sizes = " or ".join(f"{side}x{side}" for side in sorted({size, *padded}))
