@@ -32,7 +32,8 @@ class Ensemble(keras.Model):
     """The mean of what several models say: one model, which is saved, opened and exported as any other.
 
     Args:
-        members: Built functional models of the same input and output shape.
+        members: Built functional models of the same input and output shape. Where two have the same name, all are
+            called member_1, member_2 ...
         name: The ensemble's name.
 
     Raises:
@@ -53,6 +54,9 @@ class Ensemble(keras.Model):
             shapes = list(dict.fromkeys(getattr(member, what) for member in members))
             if len(shapes) > 1:
                 raise InvalidValue(f"The members of an ensemble have one {what} in common; got {shapes}.")
+        if len({member.name for member in members}) < len(members):
+            for number, member in enumerate(members, start=1):
+                member.name = f"member_{number}"
         inputs = keras.Input(members[0].input_shape[1:], name="input")
         outputs = [member(inputs) for member in members]
         mean = outputs[0] if len(outputs) == 1 else keras.layers.Average(name="mean")(outputs)

@@ -24,12 +24,15 @@ class _Home(NamedTuple):
 
 
 _homes = {
+    "depth": _Home("depth", "mnist_sequences"),
     "dropout": _Home("dropout"),
+    "feature-maps": _Home("feature_maps"),
     "few-labels": _Home("few_labels"),
     "hidden-space": _Home("hidden_space", "semeion"),
     "pretraining": _Home("pretraining"),
     "rbm": _Home("rbm"),
     "semeion-codes": _Home("semeion_codes", "semeion"),
+    "shift": _Home("shift"),
     "vanishing-gradient": _Home("vanishing_gradient"),
 }
 
@@ -38,7 +41,7 @@ def names() -> list[str]:
     """Returns the names of the experiments.
 
     >>> names()
-    ['dropout', 'few-labels', 'hidden-space', 'pretraining', 'rbm', 'semeion-codes', 'vanishing-gradient']
+    ['depth', 'dropout', 'feature-maps', 'few-labels', 'hidden-space', 'pretraining', 'rbm', 'semeion-codes', 'shift', ...]
     """
     return sorted(_homes)
 
