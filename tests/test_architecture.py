@@ -14,9 +14,10 @@ FLOORS = [
     {"zoo", "zoo.errors", "zoo.constraints", "zoo.files", "zoo.tensorflow_import"},
     {"datasets"},
     {
-        *("zoo.recipes", "zoo.registry", "zoo.models", "zoo.layers", "zoo.optimizers", "zoo.activations"),
-        *("zoo.initializers", "zoo.losses", "zoo.metrics", "zoo.summaries"),
+        *("zoo.recipes", "zoo.origin", "zoo.registry", "zoo.models", "zoo.layers", "zoo.optimizers"),
+        *("zoo.activations", "zoo.initializers", "zoo.losses", "zoo.metrics", "zoo.summaries"),
     },
+    {"zoo.archive", "zoo.saving"},
     {"zoo.packages"},
     {"zoo.telemetry", "zoo.pretraining"},
     {"zoo.training"},

@@ -11,12 +11,14 @@ from zoo.registry import ModelCard, card, create, list_models
 
 if TYPE_CHECKING:
     from zoo import telemetry, training
+    from zoo.saving import load, save
     from zoo.summaries import layer_table
     from zoo.training import Run, resume, train
 
 __version__ = "0.1.0"
 __all__ = [
-    *("ModelCard", "Recipe", "Run", "card", "create", "layer_table", "list_models", "resume", "telemetry", "train"),
+    *("ModelCard", "Recipe", "Run", "card", "create", "layer_table", "list_models", "load", "resume", "save"),
+    *("telemetry", "train"),
     "training",
 ]
 
@@ -28,6 +30,8 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module("zoo.summaries").layer_table
     if name in ("Run", "resume", "train"):
         return getattr(importlib.import_module("zoo.training"), name)
+    if name in ("load", "save"):
+        return getattr(importlib.import_module("zoo.saving"), name)
     raise AttributeError(f"module 'zoo' has no attribute {name!r}")
 
 

@@ -29,6 +29,20 @@ class DataError(ZooError, OSError):
     exit_code = 1
 
 
+class UnsafeFile(ZooError, ValueError):
+    """A model file that is not opened.
+
+    Args:
+        path: The file.
+        reason: Why not.
+    """
+
+    exit_code = 1
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"{path} is not opened: {reason}.")
+
+
 class RunFailed(ZooError, RuntimeError):
     """A run that was well asked for and could not be finished."""
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.constraints import check, describe
 from zoo.errors import InvalidValue, unknown
+from zoo.origin import Origin, remember
 from zoo.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -109,7 +110,10 @@ def register(*, recipes: tuple[Recipe, ...], source: str) -> Callable:
 
         @functools.wraps(builder)
         def checked(**options: Any) -> keras.Model:
-            return builder(**own.resolve(options))
+            resolved = own.resolve(options)
+            model = builder(**resolved)
+            remember(model, Origin(model=own.name, options=resolved))
+            return model
 
         own = ModelCard(builder.__name__, checked, summary, source, recipes)
         _cards[own.name] = own

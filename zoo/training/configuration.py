@@ -12,6 +12,7 @@ import numpy as np
 
 from zoo.constraints import Seed, at_least, check, positive
 from zoo.errors import InvalidValue
+from zoo.origin import Origin
 from zoo.recipes import Recipe
 from zoo.registry import card
 
@@ -51,6 +52,27 @@ class Configuration:
     def steps_per_epoch(self) -> int:
         """Mini-batches in an epoch, the last, smaller one included."""
         return math.ceil(len(self.dataset.train) / self.recipe.batch_size)
+
+    @property
+    def origin(self) -> Origin:
+        """Where the trained model comes from."""
+        data, source = self.dataset, self.dataset.source
+        return Origin(
+            model=self.model,
+            options=self.options,
+            recipe=self.recipe,
+            data={
+                "name": source.name,
+                "title": source.title,
+                "origin": source.origin,
+                "licence": source.licence,
+                "digest": data.digest,
+                "levels": source.levels,
+                "validation": len(data.validation or ()),
+                "class_names": list(source.class_names),
+            },
+            seed=self.seed,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the configuration as plain values, for `config.json`."""

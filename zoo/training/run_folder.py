@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import InvalidValue, RunFailed
 from zoo.files import replacing
+from zoo.origin import origin_of
+from zoo.saving import save
 
 if TYPE_CHECKING:
     import keras
@@ -116,8 +118,8 @@ class RunFolder:
         self._write(name, lambda path: figure.savefig(path, dpi=150))
 
     def write_model(self, name: str, model: keras.Model) -> None:
-        """Writes a model as a `.keras` file."""
-        self._write(name, model.save)
+        """Writes a model as a `.keras` file, which tells where a model of the zoo comes from."""
+        self._write(name, lambda path: save(model, path) if origin_of(model) else model.save(path))
 
     def _write(self, name: str, write: Callable[[Path], Any]) -> None:
         if not self.writes:

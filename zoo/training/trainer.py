@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from zoo.constraints import at_least, check
 from zoo.errors import InvalidValue, RunFailed
+from zoo.origin import remember
 from zoo.recipes import Recipe
 from zoo.registry import create
 from zoo.tensorflow_import import import_tensorflow
@@ -233,6 +234,7 @@ def _all_stages(configuration: Configuration, folder: RunFolder, how: How, strat
     keras.utils.set_random_seed(configuration.seed)
     with strategy.scope(), _precision(how.mixed_precision):
         model = create(configuration.model, **configuration.options)
+    remember(model, configuration.origin)
     with _precision(how.mixed_precision):
         stages = pretrain(model, configuration, folder, how)
     with strategy.scope(), _precision(how.mixed_precision):
@@ -264,6 +266,7 @@ def _all_stages(configuration: Configuration, folder: RunFolder, how: How, strat
             test = evaluate(model, *prepared(data.test))
     except KeyboardInterrupt:
         status = "interrupted"
+    remember(model, replace(configuration.origin, test=test))
     run = Run(
         status=status,
         folder=folder.path,

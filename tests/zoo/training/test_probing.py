@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import datasets
 import zoo
-from zoo.errors import InvalidValue, RunFailed, UnknownName
+from zoo.errors import InvalidValue, UnknownName, UnsafeFile
 from zoo.training import probe
 
 
@@ -32,7 +32,7 @@ def test_what_cannot_be_measured_is_refused(run, tmp_path):
     with pytest.raises(InvalidValue, match="There is no model file"):
         probe(tmp_path / "model.keras")
     (tmp_path / "model.keras").write_bytes(b"rubbish")
-    with pytest.raises(RunFailed, match="cannot be opened as a Keras model"):
+    with pytest.raises(UnsafeFile, match="is no whole .keras archive"):
         probe(tmp_path / "model.keras")
     with pytest.raises(UnknownName, match='did you mean "mnist"'):
         probe(run.folder / "model.keras", "minst")
