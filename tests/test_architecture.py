@@ -19,6 +19,7 @@ FLOORS = [
     },
     {"zoo.archive", "zoo.saving"},
     {"zoo.packages"},
+    {"zoo.exporting"},
     {"zoo.telemetry", "zoo.pretraining"},
     {"zoo.training"},
     {"zoo.ensembles"},

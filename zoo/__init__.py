@@ -10,28 +10,35 @@ from zoo.recipes import Recipe
 from zoo.registry import ModelCard, card, create, list_models
 
 if TYPE_CHECKING:
-    from zoo import telemetry, training
+    from zoo import ensembles, layers, pretraining, telemetry, training
+    from zoo.exporting import export
     from zoo.saving import load, save
     from zoo.summaries import layer_table
     from zoo.training import Run, resume, train
 
 __version__ = "0.1.0"
 __all__ = [
-    *("ModelCard", "Recipe", "Run", "card", "create", "layer_table", "list_models", "load", "resume", "save"),
-    *("telemetry", "train"),
-    "training",
+    *("ModelCard", "Recipe", "Run", "card", "create", "export", "layer_table", "list_models", "load", "resume"),
+    *("save", "train", "ensembles", "layers", "pretraining", "telemetry", "training"),
 ]
+
+_modules = ("ensembles", "layers", "models", "pretraining", "telemetry", "training")
+_home = {
+    "Run": "zoo.training",
+    "export": "zoo.exporting",
+    "layer_table": "zoo.summaries",
+    "load": "zoo.saving",
+    "resume": "zoo.training",
+    "save": "zoo.saving",
+    "train": "zoo.training",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("telemetry", "training", "models"):
+    if name in _modules:
         return importlib.import_module(f"zoo.{name}")
-    if name == "layer_table":
-        return importlib.import_module("zoo.summaries").layer_table
-    if name in ("Run", "resume", "train"):
-        return getattr(importlib.import_module("zoo.training"), name)
-    if name in ("load", "save"):
-        return getattr(importlib.import_module("zoo.saving"), name)
+    if name in _home:
+        return getattr(importlib.import_module(_home[name]), name)
     raise AttributeError(f"module 'zoo' has no attribute {name!r}")
 
 

@@ -121,9 +121,10 @@ class DeepBeliefNetwork(keras.Model):
         """
         top, units = self.top, self.hidden[-1]
         total = top.hidden_bias + ops.matmul(codes, top.kernel[:units])
-        bias = top.visible_bias[units:]
+        bias, without = top.visible_bias[units:], ops.softplus(total)
+        # Unit by unit: the sum over all units is so large that single precision would lose the differences.
         scores = [
-            bias[label] + ops.sum(ops.softplus(total + top.kernel[units + label]), axis=-1)
+            bias[label] + ops.sum(ops.softplus(total + top.kernel[units + label]) - without, axis=-1)
             for label in range(self.classes)
         ]
         return ops.stack(scores, axis=-1)

@@ -1,0 +1,222 @@
+"""What an exported model can be asked: named functions, by family, on raw data and on numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from zoo.models.boltzmann_machine import BoltzmannMachine
+from zoo.models.deep_belief_network import DeepBeliefNetwork
+
+SCALAR = tf.TensorSpec([], tf.int32)
+
+
+@dataclass(frozen=True)
+class Signature:
+    """One function of an exported model.
+
+    Args:
+        does: What it does, in a line.
+        takes: Its inputs, in order.
+        call: The function; it returns named tensors.
+    """
+
+    does: str
+    takes: Mapping[str, tf.TensorSpec]
+    call: Callable[..., dict[str, Any]]
+
+
+def signatures(model: keras.Model, *, levels: int, scale: float) -> dict[str, Signature]:
+    """Returns what a model can be asked.
+
+    Args:
+        model: Any Keras model with one input and one output.
+        levels: What raw images, uint8, are divided by.
+        scale: What a recipe multiplies the inputs by.
+    """
+    shape = tuple(model.input_shape[1:])
+    images = len(shape) == 3
+    name = "images" if images else "inputs"
+    numbers = {name: tf.TensorSpec([None, *shape], tf.float32, name)}
+
+    def scaled(x: Any) -> Any:
+        return x * scale if scale != 1 else x
+
+    def on_numbers(does: str, function: Callable[[Any], dict[str, Any]]) -> Signature:
+        return Signature(does, numbers, lambda x: function(scaled(x)))
+
+    does, answer = _answer(model)
+    found = {}
+    if images:
+        raw = {name: tf.TensorSpec([None, *shape], tf.uint8, name)}
+        found["serve"] = Signature(
+            f"{does}, from images as the data set has them, uint8 from 0 to {levels}",
+            raw,
+            lambda x: answer(scaled(tf.cast(x, tf.float32) / levels)),
+        )
+        found["serve_float"] = on_numbers(f"{does}, from images in [0, 1]", answer)
+    else:
+        found["serve"] = on_numbers(does, answer)
+    for key, (does, function) in _of_family(model, name).items():
+        found[key] = on_numbers(does, function)
+    if (code := _layer(model, "code")) is not None:
+        decoder = _decoder(model, code)
+        found["decode"] = Signature(
+            "the images that codes stand for",
+            {"code": tf.TensorSpec([None, *code.output.shape[1:]], tf.float32, "code")},
+            lambda x: {name: decoder(x, training=False)},
+        )
+    if isinstance(model, BoltzmannMachine):
+        found["sample"] = Signature(
+            "images after steps of Gibbs sampling from others, and the means that they were drawn with",
+            {**numbers, "steps": SCALAR, "seed": SCALAR},
+            _gibbs(model, name),
+        )
+    if isinstance(model, DeepBeliefNetwork):
+        found["sample"] = Signature(
+            "images of given classes, after steps of Gibbs sampling in the top RBM",
+            {"classes": tf.TensorSpec([None], tf.int32, "classes"), "steps": SCALAR, "seed": SCALAR},
+            _dreams(model, name),
+        )
+    return found
+
+
+def _answer(model: keras.Model) -> tuple[str, Callable[[Any], dict[str, Any]]]:
+    """Returns what the model itself gives, in words, and as a function of what it takes."""
+    if isinstance(model, BoltzmannMachine):
+        return "the probabilities of the hidden units", lambda x: {"hidden": model(x, training=False)}
+    if _layer(model, "code") is not None:
+        return "the images that are given back", lambda x: {"reconstruction": model(x, training=False)}
+    outputs = "scores" if _layer(model, "scores") is not None else "probabilities"
+
+    def classify(x: Any) -> dict[str, Any]:
+        y = model(x, training=False)
+        return {outputs: y, "classes": tf.argmax(y, axis=-1)}
+
+    return f"{outputs} of the classes, and the class of the greatest", classify
+
+
+def _of_family(model: keras.Model, name: str) -> dict[str, tuple[str, Callable[[Any], dict[str, Any]]]]:
+    """Returns, besides, what a family of models can be asked about an input."""
+    found: dict[str, tuple[str, Callable[[Any], dict[str, Any]]]] = {}
+    shape = tuple(model.input_shape[1:])
+
+    def flat(x: Any) -> Any:
+        return tf.reshape(x, [-1, math.prod(shape)])
+
+    if isinstance(model, BoltzmannMachine):
+        rbm = model.rbm
+        found["hidden"] = ("P(h = 1 | v)", lambda x: {"hidden": rbm(flat(x))})
+        found["reconstruct"] = (
+            "E(v | h) with h at its mean given v",
+            lambda x: {name: tf.reshape(rbm.reconstruct(flat(x)), [-1, *shape])},
+        )
+        found["free_energy"] = ("F(v), in nats", lambda x: {"free_energy": rbm.free_energy(flat(x))})
+    elif isinstance(model, DeepBeliefNetwork):
+        found["hidden"] = ("the codes that the top RBM sees", lambda x: {"hidden": model.codes(x)})
+        found["reconstruct"] = ("the images that the codes generate", lambda x: {name: _down(model, model.codes(x))})
+        found["free_energy"] = (
+            "the free energy of the top RBM with the label of each class on, in nats",
+            lambda x: {"free_energy": _label_energies(model, model.codes(x))},
+        )
+    elif (code := _layer(model, "code")) is not None:
+        encoder = keras.Model(model.inputs, code.output)
+        found["encode"] = ("the code", lambda x: {"code": encoder(x, training=False)})
+    elif hidden := [layer for layer in model.layers if layer.name.startswith("hidden_")]:
+        codes = keras.Model(model.inputs, hidden[-1].output)
+        found["hidden"] = ("the last hidden layer", lambda x: {"hidden": codes(x, training=False)})
+    if members := list(getattr(model, "members", ())):
+        found["members"] = (
+            "what each member gives, one after the other",
+            lambda x: {"members": tf.stack([member(x, training=False) for member in members], axis=1)},
+        )
+    return found
+
+
+def _layer(model: keras.Model, name: str) -> Any:
+    return next((layer for layer in model.layers if layer.name == name), None)
+
+
+def _decoder(model: keras.Model, code: keras.layers.Layer) -> keras.Model:
+    inputs = outputs = keras.Input(code.output.shape[1:])
+    for layer in model.layers[model.layers.index(code) + 1 :]:
+        outputs = layer(outputs)
+    return keras.Model(inputs, outputs)
+
+
+def _uniform(like: Any, *seed: Any) -> Any:
+    return tf.random.stateless_uniform(tf.shape(like), seed=tf.stack(seed))
+
+
+def _bernoulli(mean: Any, *seed: Any) -> Any:
+    return tf.cast(_uniform(mean, *seed) < mean, mean.dtype)
+
+
+def _gibbs(model: BoltzmannMachine, name: str) -> Callable[..., dict[str, Any]]:
+    rbm, shape = model.rbm, tuple(model.input_shape[1:])
+    visible = math.prod(shape)
+
+    def drawn(mean: Any, seed: Any, number: Any) -> Any:
+        if rbm.visible == "gaussian":
+            return mean + rbm.sigma * tf.random.stateless_normal(tf.shape(mean), seed=tf.stack([seed, number]))
+        units = _bernoulli(mean, seed, number)
+        if not rbm.labels:
+            return units
+        # The greatest of log P + Gumbel noise is a draw from P.
+        chances = mean[:, -rbm.labels :]
+        noise = -tf.math.log(-tf.math.log(_uniform(chances, seed + 1, number) + 1e-20) + 1e-20)
+        label = tf.argmax(tf.math.log(chances + 1e-20) + noise, axis=-1)
+        return tf.concat([units[:, : -rbm.labels], tf.one_hot(label, rbm.labels, dtype=mean.dtype)], axis=-1)
+
+    def sample(start: Any, steps: Any, seed: Any) -> dict[str, Any]:
+        def step(number: Any, state: Any, _: Any) -> tuple[Any, Any, Any]:
+            mean = rbm.visible_mean(_bernoulli(rbm(state), seed, 2 * number))
+            return number + 1, drawn(mean, seed, 2 * number + 1), mean
+
+        state = tf.reshape(start, [-1, visible])
+        _, state, mean = tf.while_loop(lambda number, *_: number < steps, step, (tf.constant(0), state, state))
+        return {name: tf.reshape(state, [-1, *shape]), "means": tf.reshape(mean, [-1, *shape])}
+
+    return sample
+
+
+def _dreams(model: DeepBeliefNetwork, name: str) -> Callable[..., dict[str, Any]]:
+    """Returns `DeepBeliefNetwork.generate` as a function that TensorFlow can serve."""
+    top, units = model.top, model.hidden[-1]
+
+    def sample(labels: Any, steps: Any, seed: Any) -> dict[str, Any]:
+        from_label = top.hidden_bias + tf.gather(tf.convert_to_tensor(top.kernel)[units:], labels)
+
+        def step(number: Any, state: Any) -> tuple[Any, Any]:
+            h = _bernoulli(tf.sigmoid(from_label + tf.matmul(state, top.kernel[:units])), seed, 2 * number)
+            mean = tf.sigmoid(top.visible_bias[:units] + tf.matmul(h, top.kernel[:units], transpose_b=True))
+            return number + 1, _bernoulli(mean, seed, 2 * number + 1)
+
+        start = tf.fill([tf.shape(labels)[0], units], 0.5)
+        state = _bernoulli(start, seed, -1)
+        _, state = tf.while_loop(lambda number, *_: number < steps, step, (tf.constant(0), state))
+        return {name: _down(model, state, seed=seed)}
+
+    return sample
+
+
+def _down(model: DeepBeliefNetwork, state: Any, *, seed: Any = None) -> Any:
+    """Returns the pixels' probabilities; on the way the units are drawn, or without a seed stand at their means."""
+    for number, down in enumerate(reversed(model.generation)):
+        state = down(state)
+        if seed is not None and down is not model.generation[0]:
+            state = _bernoulli(state, seed, -2 - number)
+    return tf.reshape(state, [-1, *model.example_shape])
+
+
+def _label_energies(model: DeepBeliefNetwork, codes: Any) -> Any:
+    top, units = model.top, model.hidden[-1]
+    shared = tf.linalg.matvec(codes, tf.convert_to_tensor(top.visible_bias)[:units])
+    total = top.hidden_bias + tf.matmul(codes, top.kernel[:units])
+    shared += tf.reduce_sum(tf.nn.softplus(total), axis=-1)
+    return -shared[:, None] - model.label_scores(codes)
