@@ -14,16 +14,16 @@ FLOORS = [
     {"zoo", "zoo.errors", "zoo.constraints", "zoo.files", "zoo.tensorflow_import"},
     {"datasets"},
     {
-        *("zoo.recipes", "zoo.origin", "zoo.registry", "zoo.models", "zoo.layers", "zoo.optimizers"),
+        *("zoo.recipes", "zoo.origin", "zoo.registry", "zoo.models", "zoo.layers", "zoo.optimizers", "zoo.presets"),
         *("zoo.activations", "zoo.initializers", "zoo.losses", "zoo.metrics", "zoo.summaries"),
     },
-    {"zoo.archive", "zoo.saving"},
+    {"zoo.archive", "zoo.saving", "zoo.opening"},
     {"zoo.packages"},
     {"zoo.exporting"},
     {"zoo.telemetry", "zoo.pretraining"},
     {"zoo.training"},
-    {"zoo.ensembles"},
-    {"zoo.experiments", "tuning"},
+    {"zoo.ensembles", "zoo.evaluation", "zoo.presets.making"},
+    {"zoo.experiments", "zoo.reproduction", "tuning"},
     {"zoo.cli"},
 ]
 FORBIDDEN = {"zoo.models": {"datasets"}, "zoo.layers": {"datasets"}, "zoo.registry": {"datasets"}}

@@ -122,25 +122,34 @@ def register(*, recipes: tuple[Recipe, ...], source: str) -> Callable:
     return decorate
 
 
-def create(name: str, **options: Any) -> keras.Model:
+def create(name: str, *, weights: str | None = None, **options: Any) -> keras.Model:
     """Builds a model of the zoo, uncompiled.
 
     Args:
         name: A name of `list_models()`.
+        weights: The name of pre-trained weights, as in `"mnist"`; `zoo list --weights` has them. Their options are
+            taken; those that are given must be the same. None is a model that is not trained.
         **options: The builder's keywords; `card(name).options` tells them.
 
     Returns:
         The model, a plain `keras.Model`.
 
     Raises:
-        UnknownName: No such model or option; the message has the nearest name.
-        InvalidValue: An option's value has the wrong type or is out of range.
+        UnknownName: No such model, option or weights; the message has the nearest name.
+        InvalidValue: An option's value has the wrong type, is out of range, or is not that of the weights.
 
     >>> import zoo
     >>> zoo.create("deep_mlp", depth=2, width=30, activation="sigmoid").count_params()
     24790
     """
-    return card(name).build(**options)
+    if weights is None:
+        return card(name).build(**options)
+    from zoo import presets
+
+    of_weights = presets.weights_card(card(name).name, weights)
+    model = card(name).build(**presets.options_of(of_weights, options, card(name).resolve(options)))
+    presets.fill(model, of_weights)
+    return model
 
 
 def card(name: str) -> ModelCard:

@@ -75,7 +75,9 @@ def write_litert(path: Path, saved_model: Path, signatures: Sequence[str]) -> No
     """
     _package("ai_edge_litert", "litert")
     with _quiet(), _converting("LiteRT"):
-        path.write_bytes(tf.lite.TFLiteConverter.from_saved_model(str(saved_model), signature_keys=list(signatures)).convert())
+        path.write_bytes(
+            tf.lite.TFLiteConverter.from_saved_model(str(saved_model), signature_keys=list(signatures)).convert()
+        )
 
 
 def _function(signature: Signature) -> Any:

@@ -1,0 +1,104 @@
+"""An evaluation drawn: reliability, confusion, the worst examples."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zoo.evaluation.evaluator import Evaluation
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+ROWS, COLUMNS = 5, 8
+BLUE, RED = "#0072B2", "#D55E00"
+
+
+def plot_reliability(evaluation: Evaluation) -> Figure:
+    """Draws how often a classifier is right by how sure it is, and how many predictions are how sure."""
+    from matplotlib.figure import Figure
+
+    table = evaluation.calibration
+    filled = table[table["examples"] > 0]
+    figure = Figure(figsize=(5, 5.5), layout="constrained")
+    axes, counts = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    axes.plot((0, 1), (0, 1), color="grey", linestyle="--", linewidth=1, label="as often as it is sure")
+    axes.plot(filled["confidence"], filled["accuracy"], color=BLUE, marker="o", markersize=5, label="the model")
+    axes.set(ylabel="share that is right", xlim=(0, 1), ylim=(0, 1.02))
+    axes.set_title(f"{_title(evaluation)}: expected calibration error {evaluation.calibration_error:.4f}", fontsize=10)
+    axes.legend(frameon=False, loc="upper left")
+    width = table["high"] - table["low"]
+    counts.bar(table["low"], table["examples"], width, align="edge", color=BLUE, edgecolor="white")
+    counts.set(xlabel="confidence, the probability of the class predicted", ylabel="examples", yscale="log")
+    for each in (axes, counts):
+        each.grid(alpha=0.3)
+    return figure
+
+
+def plot_confusion(evaluation: Evaluation) -> Figure:
+    """Draws the confusion matrix: right predictions in grey, the mistakes in colour."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FixedFormatter, FixedLocator
+
+    table: pd.DataFrame = evaluation.confusion
+    counts = table.to_numpy()
+    mistakes = np.where(np.eye(len(counts), dtype=bool), 0, counts)
+    figure = Figure(figsize=(1.5 + 0.45 * len(counts), 1.6 + 0.45 * len(counts)), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(mistakes, cmap="Oranges", vmin=0, vmax=max(1, mistakes.max()))
+    for row, column in np.argwhere(counts > 0):
+        dark = mistakes[row, column] > 0.6 * mistakes.max()
+        colour = "white" if dark and row != column else "grey" if row == column else "black"
+        axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=8, color=colour)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(FixedLocator(range(len(counts))))
+        axis.set_major_formatter(FixedFormatter(list(table.columns)))
+    axes.set(xlabel="taken for", ylabel="class")
+    axes.set_title(_title(evaluation), fontsize=10)
+    return figure
+
+
+def plot_worst(evaluation: Evaluation) -> Figure | None:
+    """Draws the mistakes that the model was surest of, or the reconstructions that are farthest off.
+
+    Returns:
+        The figure; None where the inputs are no images.
+    """
+    from matplotlib.figure import Figure
+
+    split, names = evaluation.data.test, evaluation.data.source.class_names
+    if split.x.ndim != 4:
+        return None
+    reconstructing = evaluation.outputs.shape == split.x.shape
+    worst = evaluation.order[: ROWS * COLUMNS // (2 if reconstructing else 1)]
+    pictures, captions = [], []
+    for row in worst:
+        pictures.append(split.x[row])
+        if reconstructing:
+            pictures.append(evaluation.outputs[row])
+            captions += [f"{names[split.y[row]]}", f"{evaluation.confidence[row]:.1f} off"]
+        elif split.y.ndim == 2:
+            captions.append(f"{_read(split.y[row])}, not {_read(evaluation.outputs[row].argmax(axis=-1))}")
+        else:
+            taken = names[evaluation.outputs[row].argmax()]
+            captions.append(f"{names[split.y[row]]}, not {taken} ({evaluation.confidence[row]:.2f})")
+    rows = max(1, -(-len(pictures) // COLUMNS))
+    figure = Figure(figsize=(1.25 * COLUMNS, 0.7 + 1.35 * rows), layout="constrained")
+    for axes in (grid := figure.subplots(rows, COLUMNS, squeeze=False)).flat:
+        axes.axis("off")
+    for axes, picture, caption in zip(grid.flat, pictures, captions, strict=False):
+        axes.imshow(picture.squeeze(), cmap="gray_r", vmin=0, vmax=1)
+        axes.set_title(caption, fontsize=8)
+    what = "each image and what is made of it, the worst" if reconstructing else "the mistakes that it was surest of"
+    figure.suptitle(f"{_title(evaluation)}: {what}", fontsize=10)
+    return figure
+
+
+def _read(places: np.ndarray) -> str:
+    return "".join(map(str, places[1 : places[0] + 2]))
+
+
+def _title(evaluation: Evaluation) -> str:
+    return f"{evaluation.model} on {evaluation.dataset}"
