@@ -30,8 +30,14 @@ Model = Annotated[str, typer.Argument(metavar="NAME", help="A model's name; `zoo
 
 
 @app.command("list")
-def list_(pattern: Annotated[str, typer.Argument(help="A shell pattern, as in '*mlp*'.")] = "*") -> None:
+def list_(
+    pattern: Annotated[str, typer.Argument(help="A shell pattern, as in '*mlp*'.")] = "*",
+    weights: Annotated[bool, typer.Option("--weights", help="List the pre-trained weights instead.")] = False,
+) -> None:
     """List the models of the zoo."""
+    if weights:
+        out.print(_weights_table(pattern))
+        return
     table = _table("name", "what it is", "recipes")
     for name in zoo.list_models(pattern):
         card = zoo.card(name)
@@ -71,6 +77,7 @@ def show(
         recipes.add_row(field.name, *(_plain(getattr(recipe, field.name)) for recipe in card.recipes))
     out.print()
     out.print(recipes)
+    _show_weights(name)
 
 
 @app.command()
@@ -311,6 +318,80 @@ def probe(
     out.print(table)
 
 
+Trained = Annotated[
+    str, typer.Argument(metavar="RUN|FILE|NAME", help="A run's folder, a .keras file, or a model with weights.")
+]
+Weights = Annotated[str | None, typer.Option(help="Which pre-trained weights of NAME; `zoo list --weights` has them.")]
+
+
+@app.command()
+def export(
+    what: Trained,
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A folder; for onnx and litert a file.")],
+    format: Annotated[str, typer.Option(help="saved_model, onnx or litert.")] = "saved_model",
+    weights: Weights = None,
+) -> None:
+    """Export a trained model for TensorFlow Serving, ONNX Runtime or LiteRT."""
+    from zoo.opening import open_model
+
+    exported = zoo.export(open_model(what, weights=weights), path, format=format)  # type: ignore[arg-type]
+    table = _table("signature", "difference to the model's own numbers, in a process without the zoo")
+    for name, difference in exported.signatures.items():
+        table.add_row(name, f"{difference:.0e}")
+    out.print(table)
+    out.print(f"exported to {exported.path}", soft_wrap=True)
+
+
+@app.command()
+def evaluate(
+    what: Trained,
+    dataset: Annotated[str | None, typer.Option(help="A data set's name. [default: what it was trained on]")] = None,
+    weights: Weights = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="Where its files go. [default: runs/evaluation-NAME-DATASET-DATE-TIME]")
+    ] = None,
+) -> None:
+    """Evaluate a trained model: accuracy, confusion, calibration, the worst mistakes."""
+    from zoo import evaluation
+    from zoo.opening import open_model
+
+    result = evaluation.evaluate(open_model(what, weights=weights), dataset)
+    folder = evaluation.write(result, run_dir)
+    for name, (value, low, high, examples) in result.metrics.items():
+        out.print(f"{name} {value:.4f}, 95 % interval {low:.4f} to {high:.4f}, {examples} examples")
+    if result.calibration_error is not None:
+        out.print(f"expected calibration error {result.calibration_error:.4f}")
+    if len(result.confusion):
+        table = _table("class", *result.confusion.columns)
+        for label, row in result.confusion.iterrows():
+            table.add_row(str(label), *(str(count) if count else "." for count in row))
+        out.print(table)
+    out.print(f"files in {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}", soft_wrap=True)
+
+
+@app.command()
+def reproduce(
+    row: Annotated[str, typer.Argument(metavar="[ROW|all]", help="A row of the results, or all.")] = "",
+    results: Annotated[Path, typer.Option(help="The table to bring up to date.")] = Path("results.csv"),
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as README has it.")] = False,
+) -> None:
+    """Train what was published, and compare; without a row, show the table."""
+    from zoo import reproduction
+
+    if row:
+        table = reproduction.reproduce(row, results=results)
+    else:
+        table = reproduction.read(results if results.is_file() else reproduction.TABLE)
+    if markdown:
+        print(reproduction.markdown(table))
+        return
+    shown = _table("row", "model", "recipe", "published", "ours", "short by", "seeds", "minutes")
+    for each in table.to_dict("records") if row in ("", "all") else table[table["row"] == row].to_dict("records"):
+        columns = ("row", "model", "recipe", "published", "ours", "short_by", "ours_by_seed", "minutes")
+        shown.add_row(*(each[column] for column in columns))
+    out.print(shown)
+
+
 @app.command()
 def experiment(
     name: Annotated[
@@ -382,6 +463,40 @@ def _print_gradients(run: zoo.Run) -> None:
     for layer in first.index:
         table.add_row(layer, f"{first['rms'][layer]:.3g}", f"{last['rms'][layer]:.3g}")
     out.print(table)
+
+
+def _weights_table(pattern: str) -> Table:
+    from zoo.presets import list_weights
+
+    table = _table("model", "weights", "parameters", "on the test set, 95 % interval", "trained by")
+    for card in list_weights(pattern):
+        metrics = [
+            f"{name} {each['value']:.4f} ({each['low']:.4f} to {each['high']:.4f})"
+            for name, each in card.metrics.items()
+        ]
+        table.add_row(card.model, card.name, f"{card.parameters:,}", ", ".join(metrics), card.command)
+    return table
+
+
+def _show_weights(name: str) -> None:
+    from zoo.presets import list_weights
+
+    for card in list_weights(name):
+        data = card.origin.data
+        versions = ", ".join(f"{package} {version}" for package, version in card.versions.items())
+        table = _table("weights", card.name)
+        for key, text in (
+            ("made by", card.command),
+            ("parameters", f"{card.parameters:,}"),
+            *((key, f"{m['value']:.4f} ({m['low']:.4f} to {m['high']:.4f})") for key, m in card.metrics.items()),
+            ("data", f"{data['title']}; {data['origin']}; {data['licence']}"),
+            ("versions", versions),
+            ("SHA-256", card.sha256),
+            ("limits", card.limits),
+        ):
+            table.add_row(key, text)
+        out.print()
+        out.print(table)
 
 
 def _plain(value: object) -> str:

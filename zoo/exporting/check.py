@@ -30,7 +30,7 @@ def cases(signatures: Mapping[str, Signature], *, levels: int, classes: int) -> 
         classes: Number of classes.
     """
     random = np.random.default_rng(0)
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for name, signature in signatures.items():
         for examples in EXAMPLES:
             given = {key: _input(spec, key, examples, random, levels, classes) for key, spec in signature.takes.items()}

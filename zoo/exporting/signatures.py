@@ -104,7 +104,7 @@ def _answer(model: keras.Model) -> tuple[str, Callable[[Any], dict[str, Any]]]:
 def _of_family(model: keras.Model, name: str) -> dict[str, tuple[str, Callable[[Any], dict[str, Any]]]]:
     """Returns, besides, what a family of models can be asked about an input."""
     found: dict[str, tuple[str, Callable[[Any], dict[str, Any]]]] = {}
-    shape = tuple(model.input_shape[1:])
+    shape: tuple[int, ...] = tuple(model.input_shape[1:])
 
     def flat(x: Any) -> Any:
         return tf.reshape(x, [-1, math.prod(shape)])
@@ -158,7 +158,7 @@ def _bernoulli(mean: Any, *seed: Any) -> Any:
 
 
 def _gibbs(model: BoltzmannMachine, name: str) -> Callable[..., dict[str, Any]]:
-    rbm, shape = model.rbm, tuple(model.input_shape[1:])
+    rbm, shape = model.rbm, model.example_shape
     visible = math.prod(shape)
 
     def drawn(mean: Any, seed: Any, number: Any) -> Any:
