@@ -18,8 +18,23 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
-    *("ModelCard", "Recipe", "Run", "card", "create", "export", "layer_table", "list_models", "load", "resume"),
-    *("save", "train", "ensembles", "layers", "pretraining", "telemetry", "training"),
+    "ModelCard",
+    "Recipe",
+    "Run",
+    "card",
+    "create",
+    "ensembles",
+    "export",
+    "layer_table",
+    "layers",
+    "list_models",
+    "load",
+    "pretraining",
+    "resume",
+    "save",
+    "telemetry",
+    "train",
+    "training",
 ]
 
 _modules = ("ensembles", "layers", "models", "pretraining", "telemetry", "training")
