@@ -117,7 +117,7 @@ def _measure(row: dict[str, str], folder: Path, progress: bool) -> dict[str, str
 
 
 def margin(row: dict[str, str]) -> float:
-    """Returns by how much a published figure may have come out higher by chance: of an accuracy, half its 95 % interval.
+    """Returns how much higher a published figure may be by chance: of an accuracy, half its 95 % interval.
 
     >>> round(margin({"metric": "accuracy", "published": "99.05"}), 2)
     0.19

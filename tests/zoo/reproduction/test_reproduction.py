@@ -1,0 +1,49 @@
+import pandas as pd
+import pytest
+
+import zoo
+from zoo import reproduction
+from zoo.errors import InvalidValue, UnknownName
+
+
+@pytest.fixture
+def results(tmp_path):
+    """A table with one small row, and no figures of ours."""
+    table = reproduction.read().head(1).assign(
+        row="moons", model="shallow_mlp", data="moons", recipe="modern", options="hidden=5", seeds="0 1",
+        metric="accuracy", published="100.00", ours="", ours_by_seed="", short_by="", minutes="",
+    )  # fmt: skip
+    table.to_csv(tmp_path / "results.csv", index=False)
+    return tmp_path / "results.csv"
+
+
+def test_a_row_is_trained_by_seed_and_filled_in(results, tmp_path):
+    table = reproduction.reproduce("moons", results=results, runs=tmp_path / "runs", progress=False)
+    found = [100 * zoo.resume(tmp_path / "runs" / f"moons-{seed}", progress=False).test["accuracy"] for seed in (0, 1)]
+    row = table.iloc[0]
+    assert row["ours_by_seed"] == " ".join(f"{each:.2f}" for each in found)
+    assert row["ours"] == f"{sum(found) / 2:.2f}"
+    assert row["short_by"] == (f"{100 - sum(found) / 2:.2f}" if sum(found) < 200 else "")
+    pd.testing.assert_frame_equal(reproduction.read(results), table)
+
+
+def test_a_row_or_table_that_there_is_not(results, tmp_path):
+    with pytest.raises(UnknownName, match='did you mean "moons"'):
+        reproduction.reproduce("moon", results=results)
+    (tmp_path / "other.csv").write_text("a,b\n")
+    with pytest.raises(InvalidValue, match="is no table of results"):
+        reproduction.read(tmp_path / "other.csv")
+
+
+@pytest.mark.parametrize("row", reproduction.read().to_dict("records"), ids=lambda row: row["row"])
+def test_a_row_is_one_that_can_be_trained(row):
+    card = zoo.card(row["model"])
+    card.recipe(row["recipe"])
+    card.resolve(reproduction.options_of(row))
+    assert float(row["published"])
+    if row["ours"]:
+        by_seed = [float(each) for each in row["ours_by_seed"].split()]
+        assert len(by_seed) == len(row["seeds"].split())
+        assert float(row["ours"]) == pytest.approx(sum(by_seed) / len(by_seed), abs=0.0051)
+        short = float(row["published"]) - float(row["ours"])
+        assert row["short_by"] == (f"{short:.2f}" if short > reproduction.margin(row) else "")
