@@ -104,13 +104,17 @@ def _build(path: Path, name: str, options: dict[str, Any], archive: Archive) -> 
 
     left = [2 * archive.variables + 1_000, 2 * archive.numbers + 1_000_000]  # some state of a model is not saved
 
+    wrong = UnsafeFile(path, f"its options make a {name} of another size than the {archive.numbers} numbers in it")
+    for value in options.values():
+        for each in value if isinstance(value, tuple) else (value,):
+            if isinstance(each, int) and each > left[1]:  # a list of so many layers would not fit into memory
+                raise wrong
+
     def counted(create: Any, **of_variable: Any) -> Any:
         left[0] -= 1
         left[1] -= _numbers_of(of_variable["initial_value"])
         if min(left) < 0:
-            raise UnsafeFile(
-                path, f"its options make a {name} of another size than the {archive.numbers} numbers in it"
-            )
+            raise wrong
         return create(**of_variable)
 
     with tf.variable_creator_scope(counted):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.evaluation.evaluator import Evaluation
+from zoo.evaluation.measures import wilson
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +26,19 @@ def plot_reliability(evaluation: Evaluation) -> Figure:
     figure = Figure(figsize=(5, 5.5), layout="constrained")
     axes, counts = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     axes.plot((0, 1), (0, 1), color="grey", linestyle="--", linewidth=1, label="as often as it is sure")
-    axes.plot(filled["confidence"], filled["accuracy"], color=BLUE, marker="o", markersize=5, label="the model")
+    share = filled["accuracy"].to_numpy()
+    ends = [wilson(round(rate * count), count)[1:3] for rate, count in zip(share, filled["examples"], strict=True)]
+    bars = np.abs(np.transpose(ends) - share)
+    axes.errorbar(
+        filled["confidence"],
+        share,
+        bars,
+        color=BLUE,
+        fmt="o",
+        markersize=5,
+        capsize=2,
+        label="the model, 95 % interval",
+    )
     axes.set(ylabel="share that is right", xlim=(0, 1), ylim=(0, 1.02))
     axes.set_title(f"{_title(evaluation)}: expected calibration error {evaluation.calibration_error:.4f}", fontsize=10)
     axes.legend(frameon=False, loc="upper left")

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -47,3 +49,8 @@ def test_a_row_is_one_that_can_be_trained(row):
         assert float(row["ours"]) == pytest.approx(sum(by_seed) / len(by_seed), abs=0.0051)
         short = float(row["published"]) - float(row["ours"])
         assert row["short_by"] == (f"{short:.2f}" if short > reproduction.margin(row) else "")
+
+
+def test_readme_has_the_table():
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    assert reproduction.markdown(reproduction.read()) in readme
