@@ -54,7 +54,7 @@ def test_the_assets_describe_the_model(rbm):
 
 
 def test_members_of_an_ensemble_have_a_signature():
-    members = [zoo.create("deep_mlp", width=width) for width in (5, 6)]
+    members = [zoo.create(name) for name in ("deep_mlp", "shallow_mlp")]
     inputs = keras.Input((28, 28, 1))
     ensemble = keras.Model(inputs, keras.layers.Average()([member(inputs) for member in members]))
     ensemble.members = members
