@@ -3,9 +3,9 @@
 import hashlib
 import io
 import json
-import os
 import stat
 import zipfile
+from pathlib import Path
 
 import h5py
 import keras
@@ -119,7 +119,7 @@ class TestPublishedAttacks:
 
     def test_lambda_with_marshalled_code_cve_2024_3660(self, file, trap, tmp_path):
         path = str(trap)
-        evil = keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda x: (os.mkdir(path), x)[1])])
+        evil = keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda x: (Path(path).mkdir(), x)[1])])
         trap.rmdir()  # Keras calls the function as it builds
         evil.save(tmp_path / "evil.keras")
         config = json.loads(entries_of(tmp_path / "evil.keras")["config.json"])
@@ -203,7 +203,7 @@ class TestPublishedAttacks:
 
     def test_an_archive_bomb(self, file):
         write(file, {**entries_of(file), "config.json": b" " * 50_000_000}, zipfile.ZIP_DEFLATED)
-        assert os.path.getsize(file) < 200_000
+        assert file.stat().st_size < 200_000
         with pytest.raises(UnsafeFile, match="unpacks to|should be stored"):
             zoo.load(file)
 
