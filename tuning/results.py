@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Status = Literal["finished", "interrupted"]
 COLOURS = {"finished": "#0072B2", "pruned": "#E69F00", "vanished": "#CC79A7"}
+TICKS = 6  # values of a parameter that are written one by one
 MARKERS = {"finished": "o", "pruned": "v", "vanished": "s"}
 
 
@@ -190,6 +191,7 @@ def plot_parameters(
         title: A title for the figure.
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     columns = min(3, max(1, len(parameters)))
     rows = -(-max(1, len(parameters)) // columns)
@@ -210,6 +212,11 @@ def plot_parameters(
             axes.set_xlim(-0.5, len(kinds) - 0.5)
         elif parameters[name]:
             axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=8))
+            axes.xaxis.set_major_formatter("{x:g}")
+            axes.xaxis.set_minor_formatter(NullFormatter())
+        elif values.nunique() <= TICKS:
+            axes.set_xticks(sorted(values.unique()))
         _points(axes, there, values, None)
         axes.set_xlabel(name)
         axes.grid(alpha=0.3)

@@ -86,6 +86,15 @@ def test_train_leaves_a_run_and_prints_its_accuracy_and_gradients(run, tmp_path)
         (["train", "deep_mlp", "--set", "input_shape=4,4"], "input_shape must be (8, 8, 1) for the data set digits"),
         (["train", "deep_mlp", "--epochs", "0"], "epochs must be a whole number of at least 1; got 0."),
         (["train", "deep_mlp", "--run-dir", "."], "The run folder . exists already"),
+        (["train", "deep_mlp", "--from-search", "."], "leave out the model's name, deep_mlp"),
+        (["train", "--from-search", "."], "There is no search in ."),
+        (["train", "deep_mlp", "--trial", "3"], "give --from-search as well"),
+        (["tune", "deep_mpl"], 'did you mean "deep_mlp"?'),
+        (["tune", "deep_mlp", "--algorithm", "hyperbandit"], "Did you mean 'hyperband'?"),
+        (["tune", "deep_mlp", "--range", "dept=1:3"], 'did you mean "depth"?'),
+        (["tune", "deep_mlp", "--resume", "."], "leave out the model's name, deep_mlp"),
+        (["tune", "--resume", "."], "There is no search in ."),
+        (["tune"], "zoo tune takes a model's name"),
     ],
 )
 def test_a_bad_call_is_one_sentence_and_exit_code_2(run, tmp_path, monkeypatch, arguments, message):
