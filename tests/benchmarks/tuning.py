@@ -37,7 +37,7 @@ class Epochs(keras.callbacks.Callback):
         self.ends.append(time.perf_counter())
 
 
-def overhead(repeats=5, epochs=200):
+def overhead(repeats=3, epochs=100):
     """Alternates bare trainings, with and without a recorder, and trials; seconds after the first epoch."""
     data = datasets.load("digits")
     seconds = {"bare": [], "with a recorder": [], "trial": []}
