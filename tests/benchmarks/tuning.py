@@ -52,7 +52,7 @@ def overhead(repeats=3, epochs=100):
                 fit(
                     model, data.train.x, data.train.y, epochs=epochs, batch_size=32, verbose=0,
                     validation_data=(data.validation.x, data.validation.y), validation_batch_size=1000,
-                    callbacks=[watch] if kind == "bare" else [GradientRecorder(), watch], jit_compile=False,
+                    callbacks=[watch] if kind == "bare" else [GradientRecorder(), watch],
                 )  # fmt: skip
                 seconds[kind].append(watch.ends[-1] - watch.ends[0])
             found = time_of_trial(Path(folder, str(repeat)), epochs)
