@@ -292,7 +292,10 @@ def tune(
     out.print(f"{found.status}: {len(found.frame)} trials ({statuses})")
     if found.best is not None:
         row = found.frame.set_index("trial").loc[found.best]
-        out.print(f"best: trial {found.best}, {found.objective[0]} {row['objective']:.4f}, {found.words(found.best)}", soft_wrap=True)
+        out.print(
+            f"best: trial {found.best}, {found.objective[0]} {row['objective']:.4f}, {found.words(found.best)}",
+            soft_wrap=True,
+        )
         out.print(f"train it in full: zoo train --from-search {found.folder}", soft_wrap=True)
     files = sorted(path.name for path in found.folder.iterdir() if path.is_file() and path.name[0] != ".")
     out.print(f"files in {found.folder}: {', '.join(files)}", soft_wrap=True)
