@@ -230,9 +230,9 @@ def test_the_median_rule_by_hand():
 
 
 def test_a_training_that_is_worse_than_the_median_ends_early(tmp_path):
-    rates = Choice([0.05, 0.04, 0.03, 0.02, 0.01, 1e-7])
+    penalties = Choice([0.0, 1e-6, 2e-6, 3e-6, 4e-6, 100.0])
     space = tuning.space("shallow_mlp").with_(
-        hidden=20, activation="relu", initializer="he", batch_size=16, learning_rate=rates
+        hidden=20, activation="relu", initializer="he", batch_size=16, learning_rate=0.02, l2=penalties
     )
     found = search(tmp_path / "search", space, algorithm="grid", max_trials=None, epochs=5)
     assert found.frame["status"].tolist()[:5] == ["finished"] * 5
