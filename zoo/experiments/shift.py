@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import keras
-import numpy as np
 import pandas as pd
 
 from datasets.transforms import framed, shifted
@@ -23,8 +22,7 @@ from zoo.experiments.shift_plots import plot_shifts
 from zoo.packages import our_datasets
 from zoo.registry import card, create
 from zoo.training.compiling import compile_model
-from zoo.training.loop import evaluation, fit
-from zoo.training.steps import make_variables
+from zoo.training.loop import fit
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -93,7 +91,7 @@ def run(
         {"dataset": dataset, "digest": data.digest, "epochs": epochs, "seeds": seeds, "furthest": furthest},
         summary,
         {"accuracies": table},
-        {"accuracies": plot_shifts(table, data, [shifted(data.test.x[:1], right=n)[0] for n in range(furthest + 1)])},
+        {"accuracies": plot_shifts(table, data, [shifted(data.test.x[:1], n, n)[0] for n in range(furthest + 1)])},
     )
 
 
@@ -117,11 +115,9 @@ def trained(net: Net, data: Dataset, *, epochs: int, seed: int) -> keras.Model:
 def accuracies(model: keras.Model, data: Dataset, furthest: int) -> list[dict[str, Any]]:
     """Returns the accuracy on the test set, moved: `pixels`, `down`, `right` (each -1, 0 or 1 times so many)."""
     found = []
-    y = data.test.y
-    make_variables(model, (data.test.x, y))
     for pixels in range(furthest + 1):
         for down, right in DIRECTIONS if pixels else [(0, 0)]:
-            x = np.ascontiguousarray(shifted(data.test.x, pixels * down, pixels * right))
-            accuracy = evaluation(model, (x, y), 1000)()["accuracy"]
+            scores = model.predict(shifted(data.test.x, pixels * down, pixels * right), batch_size=1000, verbose=0)
+            accuracy = float((scores.argmax(axis=1) == data.test.y).mean())
             found.append({"pixels": pixels, "down": down, "right": right, "accuracy": accuracy})
     return found
