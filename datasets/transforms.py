@@ -68,9 +68,7 @@ def framed(data: Dataset, side: int) -> Dataset:
         raise InvalidValue(f"Images of {rows}x{columns} are larger than {side}x{side}.")
     times = max(1, side // 2 // max(rows, columns))
     margins = [(side - times * size) // 2 for size in (rows, columns)]
-    around = [
-        (before, side - times * size - before) for before, size in zip(margins, (rows, columns), strict=True)
-    ]
+    around = [(before, side - times * size - before) for before, size in zip(margins, (rows, columns), strict=True)]
 
     def enlarged(split: Split) -> Split:
         x = split.x.repeat(times, axis=1).repeat(times, axis=2)
@@ -82,4 +80,6 @@ def framed(data: Dataset, side: int) -> Dataset:
 
 def _of_images(data: Dataset) -> None:
     if len(data.input_shape) != 3:
-        raise InvalidValue(f"Only images can be moved and framed; {data.name} has examples of shape {data.input_shape}.")
+        raise InvalidValue(
+            f"Only images can be moved and framed; {data.name} has examples of shape {data.input_shape}."
+        )

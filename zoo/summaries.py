@@ -36,9 +36,9 @@ def layer_table(model: keras.Model) -> pd.DataFrame:
 
     Returns:
         Columns `layer`; `kind`, the layer's class; `output`, the shape of its output; `parameters`, and how many
-        of them are `trainable`, weights that layers share in the first of them; `connections`; `receptive_field`, how many rows and columns of the input image a unit
-        sees, as in `"5x5"`, `"all"` behind a dense layer, and `""` where the inputs are no images. Where images are
-        resized, these are pixels of the resized ones.
+        of them are `trainable`, weights that layers share in the first of them; `connections`; `receptive_field`,
+        how many rows and columns of the input image a unit sees, as in `"5x5"`, `"all"` behind a dense layer, and
+        `""` where the inputs are no images. Where images are resized, these are pixels of the resized ones.
 
     >>> import zoo
     >>> table = zoo.layer_table(zoo.create("lenet5"))

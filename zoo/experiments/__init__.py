@@ -41,7 +41,7 @@ def names() -> list[str]:
     """Returns the names of the experiments.
 
     >>> names()
-    ['depth', 'dropout', 'feature-maps', 'few-labels', 'hidden-space', 'pretraining', 'rbm', 'semeion-codes', 'shift', ...]
+    ['depth', 'dropout', 'feature-maps', 'few-labels', ..., 'shift', 'vanishing-gradient']
     """
     return sorted(_homes)
 

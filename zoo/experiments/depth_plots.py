@@ -33,7 +33,9 @@ def plot_depths(nets: pd.DataFrame, dataset: str, parameters: int) -> Figure:
     by_depth.plot(mean.index, mean, color="#0072B2", marker="o", label="convolutional")
     by_depth.plot(convolutional["depth"], convolutional["percent"], linestyle="none", marker="_", color="#0072B2")
     dense = nets[(nets["kind"] == "fully_connected") & (nets["parameters"] == parameters)]
-    by_depth.plot(dense["depth"], dense["percent"], linestyle="none", marker="s", color="#D55E00", label="fully connected")
+    by_depth.plot(
+        dense["depth"], dense["percent"], linestyle="none", marker="s", color="#D55E00", label="fully connected"
+    )
     by_depth.set_xticks(sorted(convolutional["depth"].unique()))
     by_depth.set_xlabel("hidden layers")
     by_depth.set_ylabel("test sequences read without a mistake (%)")

@@ -60,7 +60,9 @@ def run(dataset: str = "mnist", *, epochs: int = 5, seed: int = 0, progress: boo
         weights,
         {"test": pd.DataFrame({"model": ["lenet5_relu"], "accuracy": [accuracy]})},
         {
-            "filters": plot_filters(filters(model), f"lenet5_relu on {data.name}, test accuracy {100 * accuracy:.2f} %"),
+            "filters": plot_filters(
+                filters(model), f"lenet5_relu on {data.name}, test accuracy {100 * accuracy:.2f} %"
+            ),
             "maps": plot_maps(images, maps(model, images), data.name),
             "weights": plot_weights(weights),
         },

@@ -54,7 +54,9 @@ def plot_maps(images: np.ndarray, maps: Mapping[str, np.ndarray], dataset: str) 
             axes.spines[:].set_visible(False)
         row[0].spines[:].set_visible(True)
     panels[0][0].set_title("image, 32x32")
-    figure.suptitle(f"What the maps of a trained LeNet-5 (ReLU, max-pooling) make of digits of {dataset}; black is most")
+    figure.suptitle(
+        f"{dataset}: what the maps of a trained LeNet-5 (ReLU, max-pooling) make of an image; black is most"
+    )
     return figure
 
 
@@ -74,7 +76,9 @@ def plot_weights(counts: pd.DataFrame) -> Figure:
             labels = [f"{value:,}" if value else "" for value in rows[name]]
             axes.bar_label(bars, labels, fontsize=7.5, rotation=90, padding=2)
         axes.set_xticks(place, rows["layer"])
-        axes.set_title(f"{net}\n{rows['weights'].sum():,} weights, {rows['connections'].sum():,} connections", fontsize=10)
+        axes.set_title(
+            f"{net}\n{rows['weights'].sum():,} weights, {rows['connections'].sum():,} connections", fontsize=10
+        )
         axes.set_yscale("log")
         axes.set_ylim(5, 2e7)
     panels[0].set_ylabel("number in a layer")

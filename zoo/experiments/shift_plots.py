@@ -46,9 +46,11 @@ def plot_shifts(accuracies: pd.DataFrame, data: Dataset, moved: Sequence[np.ndar
     axes.set_ylabel("test accuracy (%), mean over eight directions")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 0.13))
-    rows, columns, _ = data.input_shape
-    gap = np.ones((rows, max(1, columns // 8)))
+    gap = np.ones((data.input_shape[0], max(1, data.input_shape[1] // 8)))
     strip.imshow(np.hstack([np.hstack([1 - image[:, :, 0], gap]) for image in moved])[:, : -gap.shape[1]], cmap="gray")
     strip.set_axis_off()
-    figure.suptitle(f"Digits of {data.name}, moved after the training, {rows}x{columns} pixels; the last row one of them")
+    figure.suptitle(
+        f"{data.name}, images of {data.input_shape[0]}x{data.input_shape[1]}: test digits moved after the training.\n"
+        "Below, one of them, as far down and to the right"
+    )
     return figure

@@ -169,7 +169,9 @@ def _widths(
 
     fewest = count(1, dense)
     if parameters < fewest:
-        raise InvalidValue(f"depth_cnn has {fewest} parameters or more with these options; got parameters={parameters}.")
+        raise InvalidValue(
+            f"depth_cnn has {fewest} parameters or more with these options; got parameters={parameters}."
+        )
     sizes = range(parameters)  # more than there can be maps or units
     maps = bisect_right(sizes, parameters, key=lambda maps: count(maps, UNITS_A_MAP * maps * dense)) - 1
     maps = max(1, maps) if convolutions else 0

@@ -1,4 +1,4 @@
-from itertools import product
+from itertools import pairwise, product
 
 import keras
 import numpy as np
@@ -27,7 +27,15 @@ def ran(tmp_path_factory):
 
 def test_it_leaves_its_tables_and_figures(ran):
     _, folder = ran
-    names = ["all_thinned.csv", "averages.csv", "averages.png", "config.json", "curves.csv", "curves.png", "summary.csv"]
+    names = [
+        "all_thinned.csv",
+        "averages.csv",
+        "averages.png",
+        "config.json",
+        "curves.csv",
+        "curves.png",
+        "summary.csv",
+    ]
     assert sorted(path.name for path in folder.iterdir()) == names
 
 
@@ -44,7 +52,7 @@ def test_with_one_hidden_layer_the_scaled_weights_are_the_geometric_mean_of_all_
 def test_the_thinned_nets_are_those_with_some_units_left_out(keep, depth):
     random = np.random.default_rng(0)
     sizes = [4, *[2] * depth, 3]
-    weights = [w for n, m in zip(sizes, sizes[1:], strict=False) for w in (random.normal(size=(n, m)), random.normal(size=m))]
+    weights = [w for n, m in pairwise(sizes) for w in (random.normal(size=(n, m)), random.normal(size=m))]
     x = random.normal(size=(5, 4))
     outputs, shares = dropout.all_thinned(weights, x, keep)
     assert shares.sum() == pytest.approx(1)

@@ -28,7 +28,7 @@ def test_the_plain_net_has_the_lecture_s_weights_and_lenet5_the_paper_s(ran):
 
 def test_filters_are_the_kernels_and_maps_what_comes_of_them():
     model = zoo.create("lenet5_relu")
-    kernel, bias = model.get_layer("C1").get_weights()
+    _, bias = model.get_layer("C1").get_weights()
     found = feature_maps.filters(model)
     assert found.shape == (6, 5, 5)
     images = np.random.default_rng(0).uniform(size=(2, 28, 28, 1)).astype("float32")

@@ -51,7 +51,9 @@ def test_its_two_stages_are_the_net():
     import zoo
 
     keras.utils.set_random_seed(0)
-    model = zoo.create("shallow_mlp", input_shape=(2,), classes=3, hidden=4, activation="sigmoid", initializer="nielsen")
+    model = zoo.create(
+        "shallow_mlp", input_shape=(2,), classes=3, hidden=4, activation="sigmoid", initializer="nielsen"
+    )
     x = np.random.default_rng(0).normal(size=(6, 2)).astype("float32")
     two = hidden_space.Stages(*model.get_weights())
     z = np.exp(two.scores(two.hidden(x)))

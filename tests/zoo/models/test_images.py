@@ -22,7 +22,9 @@ def test_known_smaller_ones_are_padded_with_zeros_even_where_others_are_resized(
 
 
 def test_others_are_resized_if_that_is_wanted():
-    assert made((8, 16, 1), resize=True)(np.full((1, 8, 16, 1), 0.5)).numpy() == pytest.approx(np.full((1, 32, 32, 1), 0.5))
+    assert made((8, 16, 1), resize=True)(np.full((1, 8, 16, 1), 0.5)).numpy() == pytest.approx(
+        np.full((1, 32, 32, 1), 0.5)
+    )
 
 
 @pytest.mark.parametrize(
