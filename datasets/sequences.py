@@ -55,7 +55,7 @@ def sequences(
     >>> import datasets
     >>> data = sequences(datasets.load("digits"), longest=3)
     >>> data.input_shape, data.train.y[0].tolist()
-    ((12, 28, 1), [2, 4, 5, 3])
+    ((12, 28, 1), [2, 9, 8, 9])
     """
     per_digit = check("per_digit", per_digit, Annotated[float, positive])
     longest = check("longest", longest, Annotated[int, at_least(1)])

@@ -61,7 +61,7 @@ class SequenceCrossentropy(keras.losses.Loss):
     >>> import numpy as np
     >>> quarters = np.full((1, 3, 4), 0.25)  # of 2 digits at most
     >>> loss = SequenceCrossentropy()
-    >>> [round(float(loss(label, quarters)) / np.log(4), 5) for label in (np.array([[0, 3, 2]]), np.array([[1, 3, 2]]))]
+    >>> [round(float(loss(label, quarters) / np.log(4)), 5) for label in (np.array([[0, 3, 2]]), np.array([[1, 3, 2]]))]
     [2.0, 3.0]
     """
 

@@ -95,8 +95,8 @@ def lenet5(
         InvalidValue: An option of the wrong type or out of range, or images of another size.
         UnknownName: An option that there is not.
 
-    >>> model = lenet5()
-    >>> sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    >>> import zoo
+    >>> int(zoo.layer_table(lenet5())["trainable"].sum())
     60000
     """
     import keras
