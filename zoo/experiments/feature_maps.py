@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 LAYERS = ("C1", "S2", "C3", "S4")
 # The lecture's letters: 16x16 pixels, a hidden layer of 100, 26 classes.
-LETTERS = {"input_shape": (16, 16, 1), "classes": 26}
+LETTERS: dict[str, Any] = {"input_shape": (16, 16, 1), "classes": 26}
 
 
 def run(dataset: str = "mnist", *, epochs: int = 5, seed: int = 0, progress: bool = True) -> Result:
