@@ -90,7 +90,8 @@ def test_it_is_saved_and_opened_as_one(trained, tmp_path):
 def test_it_is_exported_as_one(trained, tmp_path):
     ensemble, _ = trained
     ensemble.export(tmp_path / "exported", verbose=False)
-    served = tf.saved_model.load(tmp_path / "exported").serve(DIGITS.test.x[:5])
+    opened = tf.saved_model.load(tmp_path / "exported")  # kept: its variables go with it
+    served = opened.serve(DIGITS.test.x[:5])
     np.testing.assert_allclose(served, ensemble.predict(DIGITS.test.x[:5], verbose=0), rtol=1e-5)
 
 
