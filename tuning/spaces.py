@@ -399,6 +399,13 @@ _ARCHITECTURES: Mapping[str, Mapping[str, Any]] = {
     },
     "lenet5": {"subsampling": Choice(("sum", "max", "mean")), **_DISTORTION},
     "lenet5_relu": _DISTORTION,
+    "mcdnn_column": {"digit_width": Choice((None, 10, 12, 14, 16, 18, 20)), **_DISTORTION},
+    "nielsen_cnn": {
+        "maps": Choice(((20,), (20, 40))),
+        "dense": Choice(((100,), (100, 100), (1000,), (1000, 1000))),
+        "activation": Choice(("relu", "tanh", "sigmoid")),
+        "keep_probability": Range(0.5, 1.0),
+    },
     "rbm": {
         "hidden": Range(50, 1000, log=True),
         "k": Choice((1, 2, 5, 10, 15)),

@@ -101,7 +101,9 @@ class Recipe:
 
         for name, legal in LEGAL.items():
             keep(name, check(f"{self.name}: {name}", getattr(self, name), legal))
-        keep("options", MappingProxyType(dict(self.options)))
+        # A recipe that was read from JSON has lists where it had tuples.
+        options = {name: tuple(value) if isinstance(value, list) else value for name, value in self.options.items()}
+        keep("options", MappingProxyType(options))
         for name, legal in _LEGAL_BY_EPOCH.items():
             by_epoch = {
                 check(f"{self.name}: an epoch of {name}", int(epoch), Annotated[int, at_least(1)]): check(
