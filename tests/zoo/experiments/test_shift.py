@@ -7,7 +7,7 @@ from zoo import experiments
 from zoo.errors import InvalidValue
 from zoo.experiments import shift
 
-QUICK = {"epochs": 2, "furthest": 2, "progress": False}
+QUICK = {"updates": 60, "furthest": 2, "progress": False}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_the_summary_has_means_and_numbers_of_weights(ran):
 
 def test_a_net_without_margin_to_its_digits_would_read_the_moved_ones_as_keras_does(ran):
     data = framed(datasets.load("digits"), 32)
-    model = shift.trained(shift.NETS["perceptron, 1 hidden layer"], data, epochs=2, seed=0)
+    model = shift.trained(shift.NETS["perceptron, 1 hidden layer"], data, updates=60, seed=0)
     moved = np.roll(data.test.x, (-1, 1), axis=(1, 2))  # nothing leaves: there is a margin
     expected = model.evaluate(moved, data.test.y, verbose=0)[1]
     (found,) = [r["accuracy"] for r in shift.accuracies(model, data, 1) if (r["down"], r["right"]) == (-1, 1)]
@@ -49,7 +49,7 @@ def test_a_net_without_margin_to_its_digits_would_read_the_moved_ones_as_keras_d
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"epochs": 0}, "epochs must be a whole number of at least 1; got 0"),
+        ({"updates": 0}, "updates must be a whole number of at least 1, or None; got 0"),
         ({"furthest": 9}, "furthest must be a whole number from 0 to 8; got 9"),
     ],
 )
