@@ -19,6 +19,7 @@ from zoo.recipes import Recipe
 from zoo.registry import create
 from zoo.training.compiling import compile_model, prepare
 from zoo.training.configuration import Configuration, resolve
+from zoo.training.convolutions import convolutions_of
 from zoo.training.loop import fit
 
 if TYPE_CHECKING:
@@ -150,6 +151,8 @@ def train_ensemble(
         validation_batch_size=1000,
         callbacks=callbacks,
         verbose=verbose,  # type: ignore[arg-type]
+        # XLA is slow with convolutions, and to compile and measure them once a member takes a minute of its own.
+        jit_compile=False if convolutions_of(together) else "auto",
     )
     compile_model(ensemble, first.recipe, steps_per_epoch=first.steps_per_epoch)
     ensemble.optimizer.build(ensemble.trainable_variables)  # as it is where a saved file is opened
