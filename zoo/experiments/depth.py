@@ -120,8 +120,16 @@ def trained(case: Case, data: Dataset, *, epochs: int) -> dict[str, object]:
     )
     compile_model(model, recipe, steps_per_epoch=math.ceil(len(data.train) / recipe.batch_size))
     # Plainly: to measure what XLA makes of so many convolutions takes longer than it saves.
-    size = {"batch_size": recipe.batch_size, "epochs": epochs}
-    fit(model, data.train.x, data.train.y, **size, seed=case.seed, jit_compile=False, verbose=0)
+    fit(
+        model,
+        data.train.x,
+        data.train.y,
+        batch_size=recipe.batch_size,
+        epochs=epochs,
+        seed=case.seed,
+        jit_compile=False,
+        verbose=0,
+    )
     read = {name: evaluate(model, split.x, split.y, batch_size=500) for name, split in data.splits.items()}
     return {
         **case._asdict(),

@@ -120,8 +120,16 @@ def trained(net: Net, data: Dataset, *, updates: int, seed: int) -> keras.Model:
     model = create(net.model, input_shape=data.input_shape, classes=data.classes, **net.options)
     compile_model(model, recipe, steps_per_epoch=steps)
     # Plainly: to measure what XLA makes of convolutions takes longer than it saves.
-    size = {"batch_size": recipe.batch_size, "epochs": recipe.epochs}
-    fit(model, data.train.x, data.train.y, **size, seed=seed, jit_compile=False, verbose=0)
+    fit(
+        model,
+        data.train.x,
+        data.train.y,
+        batch_size=recipe.batch_size,
+        epochs=recipe.epochs,
+        seed=seed,
+        jit_compile=False,
+        verbose=0,
+    )
     return model
 
 
