@@ -144,3 +144,21 @@ def test_a_label_that_there_is_not_is_refused(labels):
 def test_a_wrong_option_is_refused(wrong):
     with pytest.raises(InvalidValue, match=next(iter(wrong))):
         small(**wrong)
+
+
+def test_the_same_step_from_the_same_state_gives_the_same_weights():
+    """Also the weights that generate, which are read again after their gradient is known."""
+    model = DeepBeliefNetwork(input_shape=(64,), classes=10, hidden=(12, 12), top=16, seed=1)
+    model.compile(keras.optimizers.SGD(0.02))
+    model.optimizer.build(model.trainable_variables)
+    random = np.random.default_rng(0)
+    x, y = tf.constant(random.uniform(size=(100, 64)).astype("float32")), tf.constant(random.integers(10, size=100))
+    step = tf.function(lambda: model.train_step((x, y)), autograph=False)
+    before = [variable.numpy() for variable in model.variables]  # the random state too
+    outcomes = set()
+    for _ in range(300):
+        for variable, value in zip(model.variables, before, strict=True):
+            variable.assign(value)
+        step()
+        outcomes.add(b"".join(weight.tobytes() for weight in model.get_weights()))
+    assert len(outcomes) == 1
