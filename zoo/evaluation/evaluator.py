@@ -88,21 +88,8 @@ def evaluate(model: keras.Model, dataset: str | Dataset | None = None) -> Evalua
         raise InvalidValue(f"{origin.model} gives {outputs.shape[1:]}; {data.name} has {data.classes} classes.")
     predicted = outputs.argmax(axis=-1)
     confidence = np.take_along_axis(_probabilities(outputs), predicted[:, None], axis=-1)[:, 0]
-    right = predicted == y
-    error, table = calibration(confidence, right)
-    wrong = np.flatnonzero(~right)
-    return Evaluation(
-        model=origin.model,
-        dataset=data.name,
-        metrics={"accuracy": wilson(int(right.sum()), len(right))},
-        calibration_error=error,
-        calibration=table,
-        confusion=_confusion(y, predicted, data.source.class_names),
-        outputs=outputs,
-        data=data,
-        confidence=confidence,
-        order=wrong[np.argsort(-confidence[wrong], kind="stable")],
-    )
+    confusion = _confusion(y, predicted, data.source.class_names)
+    return _of_answers(origin, data, outputs, predicted == y, confidence, confusion)
 
 
 def _load(origin: Origin, dataset: str | Dataset | None) -> Dataset:
@@ -140,7 +127,18 @@ def _of_sequences(origin: Origin, data: Dataset, outputs: np.ndarray) -> Evaluat
     there = np.arange(y.shape[1])[None] <= lengths  # the length itself, and the digits that there are
     right = ((outputs.argmax(axis=-1) == y) | ~there).all(axis=1)
     sure = np.where(there, outputs.max(axis=-1), 1).prod(axis=1)
-    error, table = calibration(sure, right)
+    return _of_answers(origin, data, outputs, right, sure, pd.DataFrame())
+
+
+def _of_answers(
+    origin: Origin,
+    data: Dataset,
+    outputs: np.ndarray,
+    right: np.ndarray,
+    confidence: np.ndarray,
+    confusion: pd.DataFrame,
+) -> Evaluation:
+    error, table = calibration(confidence, right)
     wrong = np.flatnonzero(~right)
     return Evaluation(
         model=origin.model,
@@ -148,11 +146,11 @@ def _of_sequences(origin: Origin, data: Dataset, outputs: np.ndarray) -> Evaluat
         metrics={"accuracy": wilson(int(right.sum()), len(right))},
         calibration_error=error,
         calibration=table,
-        confusion=pd.DataFrame(),
+        confusion=confusion,
         outputs=outputs,
         data=data,
-        confidence=sure,
-        order=wrong[np.argsort(-sure[wrong], kind="stable")],
+        confidence=confidence,
+        order=wrong[np.argsort(-confidence[wrong], kind="stable")],
     )
 
 
