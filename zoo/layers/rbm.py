@@ -171,7 +171,7 @@ class RBM(keras.layers.Layer):
     def energy(self, v: Any, h: Any) -> Any:
         """Returns the energy of states of both layers, `(batch,)`."""
         v, h = (ops.convert_to_tensor(each, self.compute_dtype) for each in (v, h))
-        return self._visible_energy(v) - ops.sum(h * self.hidden_input(v), axis=-1)
+        return self._visible_energy(v, self.visible_bias) - ops.sum(h * self.hidden_input(v), axis=-1)
 
     def free_energy(self, v: Any) -> Any:
         """Returns F(v) with p(v) = exp(-F(v)) / Z.
@@ -183,11 +183,36 @@ class RBM(keras.layers.Layer):
             `(batch,)`, in nats.
         """
         v = ops.convert_to_tensor(v, self.compute_dtype)
-        return self.free_energy_of(v, self.hidden_input(v))
+        return self._visible_energy(v, self.visible_bias) - ops.sum(ops.softplus(self.hidden_input(v)), axis=-1)
 
     def free_energy_of(self, v: Any, hidden_input: Any) -> Any:
-        """Returns F(v) where what comes into the hidden units is known already."""
-        return self._visible_energy(v) - ops.sum(ops.softplus(hidden_input), axis=-1)
+        """Returns F(v) where what comes into the hidden units is known already.
+
+        No gradient goes to `v`. That to the parameters is the expected one of the energy, for the weights
+        `-v P(h = 1 | v)'`, by one matrix product for all examples: twice as fast as to follow `hidden_input` back.
+        """
+        v, hidden_input = ops.stop_gradient(v), ops.stop_gradient(hidden_input)
+        h = ops.sigmoid(hidden_input)
+
+        @ops.custom_gradient
+        def energies(kernel: Any, visible_bias: Any, hidden_bias: Any) -> Any:
+            def gradient(*upstream: Any) -> tuple[Any, Any, Any]:
+                weight = ops.cast(upstream[-1], v.dtype)[:, None]
+                on_hidden = -weight * h
+                on_visible = -weight * (v - ops.cast(visible_bias, v.dtype) if self.visible == "gaussian" else v)
+                slopes = (
+                    ops.matmul(ops.transpose(v / self.sigma if self.sigma != 1 else v), on_hidden),
+                    ops.sum(on_visible / self.sigma**2 if self.sigma != 1 else on_visible, axis=0),
+                    ops.sum(on_hidden, axis=0),
+                )
+                return tuple(ops.cast(slope, kernel.dtype) for slope in slopes)
+
+            # The logarithm of 1 + exp(x) is x's positive part less that of the likelier state's probability.
+            softplus = ops.relu(hidden_input) - ops.log(ops.maximum(h, 1 - h))
+            return self._visible_energy(v, visible_bias) - ops.sum(softplus, axis=-1), gradient
+
+        # TensorFlow wants tensors here; `convert_to_tensor` returns a variable as it is.
+        return energies(*(ops.copy(each) for each in (self.kernel, self.visible_bias, self.hidden_bias)))
 
     def pseudo_log_likelihood(self, v: Any, unit: Any = None) -> Any:
         """Estimates the sum of log P(v_i | all other v) over the visible units from one unit an example.
@@ -283,10 +308,10 @@ class RBM(keras.layers.Layer):
         value = log_partition.value if isinstance(log_partition, LogPartition) else log_partition
         return -self.free_energy(v) - value
 
-    def _visible_energy(self, v: Any) -> Any:
+    def _visible_energy(self, v: Any, visible_bias: Any) -> Any:
         if self.visible == "gaussian":
-            return ops.sum(ops.square(v - self.visible_bias), axis=-1) / (2 * self.sigma**2)
-        return -ops.matmul(v, self.visible_bias)
+            return ops.sum(ops.square(v - visible_bias), axis=-1) / (2 * self.sigma**2)
+        return -ops.matmul(v, visible_bias)
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -180,8 +180,7 @@ class BoltzmannMachine(keras.Model):
         activity = ops.stop_gradient(ops.sigmoid(total))
         end = self._persistent_chains(training) if self.persistent else self._chains_from(activity)
         end = ops.stop_gradient(end)
-        energy = rbm.free_energy_of(data, total)
-        chain_energy = rbm.free_energy(end)
+        energy, chain_energy = free_energies(rbm, data, total, end)
         loss = mean_over_examples(energy, weight) - mean_over_examples(
             chain_energy, None if self.persistent else weight
         )
@@ -271,6 +270,13 @@ def _own_of_each_replica(shape: tuple[int, ...], initializer: Any, name: str) ->
         aggregation="only_first_replica",
         name=name,
     )
+
+
+def free_energies(rbm: RBM, data: Any, total: Any, end: Any) -> tuple[Any, Any]:
+    """Returns F of the data, whose hidden units' input is known, and of the ends of the chains; see `free_energy_of`."""
+    total = ops.concatenate([total, rbm.hidden_input(end)])
+    energies = rbm.free_energy_of(ops.concatenate([data, end]), total)
+    return energies[: ops.shape(data)[0]], energies[ops.shape(data)[0] :]
 
 
 def mean_over_examples(values: Any, weight: Any) -> Any:

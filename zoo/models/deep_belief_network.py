@@ -14,7 +14,7 @@ from keras import ops
 from zoo.constraints import Seed, at_least, check
 from zoo.errors import InvalidValue
 from zoo.layers.rbm import RBM
-from zoo.models.boltzmann_machine import mean_over_examples, replicas_of
+from zoo.models.boltzmann_machine import free_energies, mean_over_examples, replicas_of
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -152,7 +152,7 @@ class DeepBeliefNetwork(keras.Model):
             end = ops.stop_gradient(top.sample_visible(h))
             if step < self.k - 1:
                 h = top.sample_hidden(end)
-        energy, chain_energy = top.free_energy_of(data, total), top.free_energy(end)
+        energy, chain_energy = free_energies(top, data, total, end)
         loss = loss + mean_over_examples(energy, weight) - mean_over_examples(chain_energy, weight)
 
         # Down: the generated states teach the weights that recognise.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -96,6 +98,7 @@ class GradientRecorder(keras.callbacks.Callback):
         self._histograms = check("histograms", histograms, bool)
         self._event_files = None if log_dir is None else EventFiles(log_dir)
         self._records: dict[str, list[pd.DataFrame]] = {kind: [] for kind in _EMPTY}
+        self._readings: list[_Reading] = []  # come after those; a table is made of them when it is asked for
         self._taps: list[Tap] = []
         self._found: Callable[..., Any] | None = None
         self._instrumented: Callable[..., Any] | None = None
@@ -331,9 +334,11 @@ class GradientRecorder(keras.callbacks.Callback):
     def _read(self) -> None:
         self._calls = 0
         for tap in self._taps:
-            tables = self._tables(tap, tap.read())
-            for kind, table in tables.items():
-                self._records[kind].append(table)
+            reading = _Reading.of(tap, tap.read(), self._epoch)
+            self._readings.append(reading)
+            if not self._event_files and not self.alarms:
+                continue
+            tables = _tables([reading])
             if self._event_files:
                 self._event_files.write(**tables)
             for alarm in self.alarms:
@@ -343,37 +348,79 @@ class GradientRecorder(keras.callbacks.Callback):
                     warnings.warn(message, GradientWarning, stacklevel=2)
 
     def _whole(self, kind: str) -> pd.DataFrame:
-        unread = [self._tables(tap, tap.peek())[kind] for tap in self._taps]
-        tables = [table for table in (*self._records[kind], *unread) if len(table)]
-        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(_EMPTY[kind]))
+        if self._readings:
+            for name, table in _tables(self._readings).items():
+                self._records[name].append(table)
+            self._readings = []
+        unread = _tables([_Reading.of(tap, tap.peek(), self._epoch) for tap in self._taps])[kind]
+        self._records[kind] = [_joined(kind, self._records[kind])]
+        return _joined(kind, [*self._records[kind], unread])
 
-    def _tables(self, tap: Tap, records: Records) -> dict[str, pd.DataFrame]:
-        tables = {kind: pd.DataFrame(columns=list(columns)) for kind, columns in _EMPTY.items()}
-        weights = [(weight.layer, weight.variable) for weight in tap.weights]
-        gradients = self._table(records.updates, weights, records.gradients, tap.columns)
-        summaries = [name for name in tap.columns if name.endswith(("_min", "_max"))]
-        gradients = gradients[gradients["zeros"].notna()].reset_index(drop=True)
-        tables["gradients"] = gradients[[name for name in gradients if name not in summaries] + summaries]
-        if records.histograms is not None:
-            counts = self._table(records.updates, weights, records.histograms, bins.BINS)
+
+@dataclass(frozen=True)
+class _Reading:
+    """What a tap had recorded when it was read in an epoch, and what the numbers are of."""
+
+    epoch: int
+    records: Records
+    weights: tuple[tuple[str, str], ...]
+    columns: tuple[str, ...]
+    layers: tuple[tuple[str, str], ...] = ()
+    layer_columns: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, tap: Tap, records: Records, epoch: int) -> _Reading:
+        weights = tuple((weight.layer, weight.variable) for weight in tap.weights)
+        if records.activations is None or tap.activations is None:
+            return cls(epoch, records, weights, tap.columns)
+        layers = tuple((name, "") for name in tap.activations.layers)
+        return cls(epoch, records, weights, tap.columns, layers, tap.activations.columns)
+
+    @property
+    def kind(self) -> tuple[Any, ...]:
+        """What is alike in readings whose numbers stand in the same columns."""
+        return self.weights, self.columns, self.layers, self.layer_columns, self.records.histograms is None
+
+
+def _tables(readings: Sequence[_Reading]) -> dict[str, pd.DataFrame]:
+    """Returns what was read as tables, by kind; readings of the same weights become rows of one table."""
+    parts: dict[str, list[pd.DataFrame]] = {kind: [] for kind in _EMPTY}
+    for _, alike in groupby(readings, lambda reading: reading.kind):
+        group = list(alike)
+        first = group[0]
+        records = [(reading.epoch, reading.records) for reading in group]
+        gradients = _table(
+            [(epoch, each.updates, each.gradients) for epoch, each in records], first.weights, first.columns
+        )
+        summaries = [name for name in first.columns if name.endswith(("_min", "_max"))]
+        gradients = gradients[gradients["zeros"].notna()]
+        parts["gradients"].append(gradients[[name for name in gradients if name not in summaries] + summaries])
+        if first.records.histograms is not None:
+            counts = _table(
+                [(epoch, each.updates, each.histograms) for epoch, each in records], first.weights, bins.BINS
+            )
             counts = counts.melt(id_vars=list(LABELS), var_name="low", value_name="count", ignore_index=False)
             number = counts["low"].map(bins.BINS.index)
             counts = counts.assign(low=bins.LOWS[number], high=bins.HIGHS[number])
-            counts = counts[counts["count"] > 0].sort_index(kind="stable").reset_index(drop=True)
-            tables["histograms"] = counts.astype({"count": "int64"})[list(HISTOGRAM_COLUMNS)]
-        if records.activations is not None and tap.activations is not None:
-            updates, values = records.activations
-            layers = [(name, "") for name in tap.activations.layers]
-            table = self._table(updates, layers, values, tap.activations.columns)
-            tables["activations"] = table.drop(columns="variable")
-        return tables
+            counts = counts[counts["count"] > 0].sort_index(kind="stable")
+            parts["histograms"].append(counts.astype({"count": "int64"})[list(HISTOGRAM_COLUMNS)])
+        if first.layers:
+            activations = [(epoch, *each.activations) for epoch, each in records if each.activations is not None]
+            parts["activations"].append(_table(activations, first.layers, first.layer_columns).drop(columns="variable"))
+    return {kind: _joined(kind, found) for kind, found in parts.items()}
 
-    def _table(
-        self, updates: np.ndarray, owners: Sequence[tuple[str, str]], values: np.ndarray, columns: Sequence[str]
-    ) -> pd.DataFrame:
-        names = [(self._epoch, update, *owner) for update in updates for owner in owners]
-        numbers = pd.DataFrame(values.reshape(len(names), len(columns)), columns=list(columns))
-        return pd.concat([pd.DataFrame(names, columns=list(LABELS)), numbers], axis=1)
+
+def _joined(kind: str, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    filled = [table for table in tables if len(table)]
+    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=list(_EMPTY[kind]))
+
+
+def _table(
+    records: Sequence[tuple[int, np.ndarray, Any]], owners: Sequence[tuple[str, str]], columns: Sequence[str]
+) -> pd.DataFrame:
+    names = [(epoch, update, *owner) for epoch, updates, _ in records for update in updates for owner in owners]
+    values = np.concatenate([values.reshape(-1, len(columns)) for _, _, values in records])
+    return pd.concat([pd.DataFrame(names, columns=list(LABELS)), pd.DataFrame(values, columns=list(columns))], axis=1)
 
 
 class _Substitute:

@@ -3,6 +3,7 @@ import itertools
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from scipy.special import logsumexp
 from sklearn.neural_network import BernoulliRBM
 
@@ -220,3 +221,30 @@ class TestLayer:
     def test_a_wrong_argument_is_named(self, wrong, message):
         with pytest.raises(InvalidValue, match=message):
             RBM(**wrong)
+
+
+@pytest.mark.parametrize("options", [{}, {"labels": 3}, {"visible": "gaussian"}, {"visible": "gaussian", "sigma": 0.5}])
+def test_the_slope_of_a_known_free_energy_is_that_of_the_free_energy(options):
+    layer = RBM(5, seed=0, kernel_initializer="glorot_normal", hidden_bias_initializer="random_normal", **options)
+    v = tf.constant(np.random.default_rng(0).uniform(size=(4, 7)).astype("float32"))
+    layer(v)
+    weight = tf.constant([1.0, -2.0, 0.5, 3.0])
+
+    def energies_and_slopes(of):
+        with tf.GradientTape() as tape:
+            energies = of(v)
+            total = tf.reduce_sum(weight * energies)
+        return [energies, *tape.gradient(total, [each.value for each in layer.trainable_variables])]
+
+    plain = energies_and_slopes(layer.free_energy)
+    known = energies_and_slopes(lambda v: layer.free_energy_of(v, layer.hidden_input(v)))
+    for one, other in zip(known, plain, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
+def test_a_known_free_energy_is_right_however_sure_the_units_are():
+    layer = RBM(6, kernel_initializer="zeros")
+    layer.build((None, 1))
+    inputs = tf.constant([[-200.0, -20.0, -1e-4, 1e-4, 20.0, 200.0]])
+    found = layer.free_energy_of(tf.zeros((1, 1)), inputs)
+    np.testing.assert_allclose(found, -tf.reduce_sum(tf.math.softplus(inputs), axis=-1), rtol=1e-6)

@@ -160,15 +160,15 @@ class TestFit:
         bars = [np.eye(3)[[i]].repeat(3, axis=0) for i in range(3)]
         x = np.array([bar.ravel() for bar in bars] + [bar.T.ravel() for bar in bars], "float32").repeat(50, axis=0)
         keras.utils.set_random_seed(0)
-        model = zoo.create("rbm", input_shape=(9,), hidden=12, persistent=True)
-        model.compile(keras.optimizers.SGD(0.05))
+        model = zoo.create("rbm", input_shape=(9,), hidden=12, persistent=True, k=5)
+        model.compile(keras.optimizers.SGD(keras.optimizers.schedules.PolynomialDecay(0.1, 6 * 500)))
         model.adapt(x)
 
         def log_likelihood():
             return float(np.mean(model.rbm.log_likelihood(x, model.rbm.log_partition(method="exact"))))
 
         before = log_likelihood()
-        fit(model, x, batch_size=20, epochs=300, verbose=0)
+        fit(model, x, batch_size=50, epochs=500, verbose=0)
         assert before < -4.5
         assert log_likelihood() > -2.1  # ln 6 = 1.79 is the best there is
 
