@@ -273,7 +273,7 @@ def _own_of_each_replica(shape: tuple[int, ...], initializer: Any, name: str) ->
 
 
 def free_energies(rbm: RBM, data: Any, total: Any, end: Any) -> tuple[Any, Any]:
-    """Returns F of the data, whose hidden units' input is known, and of the ends of the chains; see `free_energy_of`."""
+    """Returns F of data whose hidden units' input is known, and of the ends of the chains; see `free_energy_of`."""
     total = ops.concatenate([total, rbm.hidden_input(end)])
     energies = rbm.free_energy_of(ops.concatenate([data, end]), total)
     return energies[: ops.shape(data)[0]], energies[ops.shape(data)[0] :]
