@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
+import numpy as np
+
 from zoo.constraints import check, positive
 
 if TYPE_CHECKING:
@@ -78,12 +80,13 @@ class Alarm:
         from zoo.telemetry.plots import one_a_layer
 
         frame = one_a_layer(frame)[0]
-        for (epoch, step), record in frame.groupby(["epoch", "step"], sort=False):
-            first, last = record.iloc[0], record[record["layer"] == record["layer"].iloc[-1]].iloc[0]
-            if first["layer"] != last["layer"] and first["rms"] < self.threshold * last["rms"]:
-                ratio = first["rms"] / last["rms"]
+        layers, rms, epochs, steps = (frame[name].to_numpy() for name in ("layer", "rms", "epoch", "step"))
+        for record in np.split(np.arange(len(frame)), np.flatnonzero(np.diff(steps)) + 1) if len(frame) else ():
+            first, last = record[0], record[layers[record] == layers[record[-1]]][0]
+            if first != last and rms[first] < self.threshold * rms[last]:
+                ratio = rms[first] / rms[last]
                 return (
-                    f"The gradient vanished on its way to {first['layer']}: its RMS is {ratio:.3g} times that of "
-                    f"{last['layer']}, the limit {self.threshold:g}, at epoch {epoch}, step {step}."
+                    f"The gradient vanished on its way to {layers[first]}: its RMS is {ratio:.3g} times that of "
+                    f"{layers[last]}, the limit {self.threshold:g}, at epoch {epochs[first]}, step {steps[first]}."
                 )
         return ""

@@ -336,13 +336,11 @@ class GradientRecorder(keras.callbacks.Callback):
         for tap in self._taps:
             reading = _Reading.of(tap, tap.read(), self._epoch)
             self._readings.append(reading)
-            if not self._event_files and not self.alarms:
-                continue
-            tables = _tables([reading])
             if self._event_files:
-                self._event_files.write(**tables)
+                self._event_files.write(**_tables([reading]))
+            gradients = _gradients([reading]) if self.alarms else pd.DataFrame()
             for alarm in self.alarms:
-                if message := alarm.raised_by(tables["gradients"]):
+                if message := alarm.raised_by(gradients):
                     if alarm.action == "stop":
                         self.model.stop_training = True
                     warnings.warn(message, GradientWarning, stacklevel=2)
@@ -389,12 +387,7 @@ def _tables(readings: Sequence[_Reading]) -> dict[str, pd.DataFrame]:
         group = list(alike)
         first = group[0]
         records = [(reading.epoch, reading.records) for reading in group]
-        gradients = _table(
-            [(epoch, each.updates, each.gradients) for epoch, each in records], first.weights, first.columns
-        )
-        summaries = [name for name in first.columns if name.endswith(("_min", "_max"))]
-        gradients = gradients[gradients["zeros"].notna()]
-        parts["gradients"].append(gradients[[name for name in gradients if name not in summaries] + summaries])
+        parts["gradients"].append(_gradients(group))
         if first.records.histograms is not None:
             counts = _table(
                 [(epoch, each.updates, each.histograms) for epoch, each in records], first.weights, bins.BINS
@@ -408,6 +401,15 @@ def _tables(readings: Sequence[_Reading]) -> dict[str, pd.DataFrame]:
             activations = [(epoch, *each.activations) for epoch, each in records if each.activations is not None]
             parts["activations"].append(_table(activations, first.layers, first.layer_columns).drop(columns="variable"))
     return {kind: _joined(kind, found) for kind, found in parts.items()}
+
+
+def _gradients(alike: Sequence[_Reading]) -> pd.DataFrame:
+    weights, columns = alike[0].weights, alike[0].columns
+    records = [(reading.epoch, reading.records.updates, reading.records.gradients) for reading in alike]
+    table = _table(records, weights, columns)
+    summaries = [name for name in columns if name.endswith(("_min", "_max"))]
+    table = table[[name for name in table if name not in summaries] + summaries]
+    return table[table["zeros"].notna()].reset_index(drop=True)
 
 
 def _joined(kind: str, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
