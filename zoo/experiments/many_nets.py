@@ -155,7 +155,7 @@ def learning_speeds(
     return tf.function(loop, autograph=False).get_concrete_function()()
 
 
-@tf.function(autograph=False)
+@tf.function(autograph=False, jit_compile=True)
 def train_epoch(
     nets: Nets, x: tf.Tensor, y: tf.Tensor, order: tf.Tensor, *, activation: Activation, eta: float, lmbda: float
 ) -> Nets:

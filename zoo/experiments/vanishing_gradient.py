@@ -46,7 +46,7 @@ def run(
     dataset: str = "mnist",
     *,
     seeds: int = 100,
-    curve_seeds: int = 30,
+    curve_seeds: int | None = None,
     accuracy_seeds: int = 3,
     updates: int = 500,
     epochs: int = 30,
@@ -57,7 +57,8 @@ def run(
     Args:
         dataset: A data set with validation examples.
         seeds: Nets whose initial norms are measured, for each depth.
-        curve_seeds: Nets whose speed of learning is followed over the updates.
+        curve_seeds: Nets whose speed of learning is followed over the updates; None for 30, or for 5 where the data
+            set has fewer than 10,000 training examples and only a look is wanted.
         accuracy_seeds: Nets that are trained in full.
         updates: Full-batch updates that the speed of learning is followed over.
         epochs: Epochs of the training in full.
@@ -72,6 +73,9 @@ def run(
         UnknownName: No such data set.
         DataError: The data cannot be had.
     """
+    data = our_datasets().load(dataset)
+    if curve_seeds is None:
+        curve_seeds = 30 if len(data.train) >= 10_000 else 5
     settings = {
         "seeds": seeds,
         "curve_seeds": curve_seeds,
@@ -80,7 +84,6 @@ def run(
         "epochs": epochs,
     }
     settings = {name: check(name, value, Count) for name, value in settings.items()}
-    data = our_datasets().load(dataset)
     train, validation = as_nielsen(data.train.x, data.train.y), as_nielsen(data.validation.x, data.validation.y)
     first = Digits(*(part[:MEASURED] for part in train))
 
