@@ -46,8 +46,21 @@ NIELSEN = Recipe(
     input_scale=255 / 256,
 )
 
+TUTORIAL = Recipe(
+    name="tutorial",
+    summary="SGD on the softmax cross-entropy, 500 tanh units, a weight penalty",
+    source="deeplearning.net tutorials, mlp.py",
+    options={"hidden": 500, "activation": "tanh", "initializer": "glorot"},
+    loss="sparse_categorical_crossentropy",
+    optimizer="sgd",
+    learning_rate=0.01,
+    batch_size=20,
+    epochs=1000,
+    weight_penalty=10.0,  # 0.0001 of the squares, not halved, beside a mean over 50,000 examples
+)
 
-@register(recipes=(replace(MODERN, options={"hidden": 200}), NIELSEN), source="Nielsen 2015, chapters 1-3")
+
+@register(recipes=(replace(MODERN, options={"hidden": 200}), NIELSEN, TUTORIAL), source="Nielsen 2015, chapters 1-3")
 def shallow_mlp(
     *,
     input_shape: tuple[int, ...] = (28, 28, 1),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.constraints import parse
 from zoo.errors import InvalidValue, RunFailed, unknown
 from zoo.files import replacing
+from zoo.recipes import LEGAL as RECIPE
 from zoo.registry import card
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def _run(row: dict[str, str], folder: Path, seed: int, progress: bool) -> Any:
         row["model"],
         row["data"],
         recipe=row["recipe"],
-        options=options_of(row),
+        **settings_of(row),
         validation=int(row["validation"]) if row["validation"] else None,
         seed=seed,
         run_dir=folder,
@@ -145,15 +146,20 @@ def _run(row: dict[str, str], folder: Path, seed: int, progress: bool) -> Any:
     )
 
 
-def options_of(row: dict[str, str]) -> dict[str, Any]:
-    """Returns the options of a row's model, of their own types.
+def settings_of(row: dict[str, str]) -> dict[str, Any]:
+    """Returns what a row's `options` say as arguments of `zoo.train`: the model's options, and `epochs` and the like.
 
-    >>> options_of({"model": "deep_mlp", "options": "depth=2 width=30"})
-    {'depth': 2, 'width': 30}
+    >>> settings_of({"model": "deep_mlp", "options": "depth=2 width=30 epochs=60"})
+    {'options': {'depth': 2, 'width': 30}, 'epochs': 60}
     """
     known = card(row["model"]).options
-    pairs = [setting.partition("=") for setting in row["options"].split()]
-    return {name: parse(name, value, known[name].annotation) for name, _, value in pairs}
+    settings: dict[str, Any] = {"options": {}}
+    for name, _, value in (setting.partition("=") for setting in row["options"].split()):
+        if name in known:
+            settings["options"][name] = parse(name, value, known[name].annotation)
+        else:
+            settings[name] = parse(name, value, RECIPE[name])
+    return settings
 
 
 def markdown(table: pd.DataFrame) -> str:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -40,8 +41,9 @@ def test_a_row_or_table_that_there_is_not(results, tmp_path):
 @pytest.mark.parametrize("row", reproduction.read().to_dict("records"), ids=lambda row: row["row"])
 def test_a_row_is_one_that_can_be_trained(row):
     card = zoo.card(row["model"])
-    card.recipe(row["recipe"])
-    card.resolve(reproduction.options_of(row))
+    settings = reproduction.settings_of(row)
+    assert replace(card.recipe(row["recipe"]), **{name: settings[name] for name in settings if name != "options"})
+    card.resolve(settings["options"])
     assert float(row["published"])
     if row["ours"]:
         by_seed = [float(each) for each in row["ours_by_seed"].split()]
