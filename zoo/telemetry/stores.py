@@ -18,32 +18,34 @@ class EpochStore:
 
     def __init__(self, weights: int, names: tuple[str, ...]) -> None:
         self.columns = (*names, *(f"{name}_min" for name in names), *(f"{name}_max" for name in names))
-        shape = (weights, len(names))
-        self._sum, self._count = variable(shape, tf.float64), variable((weights, 1), tf.float64)
-        self._least = variable(shape, tf.float64, np.inf)
-        self._most = variable(shape, tf.float64, -np.inf)
+        # Together, so that they are read and cleared at once: that is done after every epoch, however short.
+        self._empty = np.stack([np.full((weights, len(names)), value) for value in (0, np.inf, -np.inf)])
+        self._kept = variable(self._empty.shape, tf.float64)
+        self._kept.assign(self._empty)
+        self._count = variable((weights, 1), tf.float64)
 
     def add(self, update: tf.Tensor, present: np.ndarray | tf.Tensor, table: tf.Tensor) -> None:
         """Adds the numbers of one update, `(weights, names)`, where `present`, `(weights, 1)`, is true."""
-        self._sum.assign_add(tf.where(present, table, 0.0))
+        total, least, most = tf.unstack(tf.identity(self._kept))
+        kept = tf.stack([total + table, tf.minimum(least, table), tf.maximum(most, table)])
+        self._kept.assign(tf.where(present, kept, self._kept))
         self._count.assign_add(tf.cast(present, tf.float64))
-        self._least.assign(tf.where(present, tf.minimum(self._least, table), self._least))
-        self._most.assign(tf.where(present, tf.maximum(self._most, table), self._most))
 
     def rows(self, updates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns the last update and its record, `(1,)` and `(1, weights, columns)`; NaN for none."""
         count = self._count.numpy()
         if not len(updates) or not count.any():
             return updates[:0], np.empty((0, len(count), len(self.columns)))
-        mean = np.divide(self._sum.numpy(), count, out=np.full_like(self._sum.numpy(), np.nan), where=count > 0)
+        total, *bounds = self._kept.numpy()
+        mean = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
         # XLA does not count NaN among the smallest and the largest.
-        parts = [mean, *(np.where(np.isnan(mean), np.nan, part.numpy()) for part in (self._least, self._most))]
+        parts = [mean, *(np.where(np.isnan(mean), np.nan, bound) for bound in bounds)]
         return updates[-1:], np.concatenate(parts, axis=1)[None]
 
     def clear(self) -> None:
         """Forgets all records."""
-        for each, value in ((self._sum, 0), (self._count, 0), (self._least, np.inf), (self._most, -np.inf)):
-            each.assign(tf.fill(each.shape, tf.constant(value, each.dtype)))
+        self._kept.assign(self._empty)
+        self._count.assign(np.zeros(self._count.shape))
 
 
 class SumStore:
