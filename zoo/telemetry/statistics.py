@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+
 import tensorflow as tf
 
 STATISTICS = ("l2", "mean_abs", "rms", "max_abs", "zeros", "nans", "infs")
@@ -26,6 +29,26 @@ def measure(gradient: tf.Tensor | tf.IndexedSlices) -> tf.Tensor:
     ['5e-25', '2.33e-25', '2.89e-25', '4e-25', '0.333', '0', '0']
     """
     dense = _single(gradient)
+    return _traced(_measure, dense.dtype, dense.shape)(dense)
+
+
+def distance(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
+    """Returns the L2 norm of the difference of two tensors over the norm of the first, float64.
+
+    >>> float(distance(tf.constant([3.0, 4.0]), tf.constant([3.0, 3.0])))
+    0.2
+    """
+    one, other = _single(one), _single(other)
+    return _traced(_distance, one.dtype, one.shape)(one, other)
+
+
+@cache
+def _traced(function: Callable[..., tf.Tensor], dtype: tf.DType, shape: tf.TensorShape) -> Callable[..., tf.Tensor]:
+    """Returns a function that is traced once for all weights of a shape, in all trainings; that takes longest."""
+    return tf.function(function, autograph=False)
+
+
+def _measure(dense: tf.Tensor) -> tf.Tensor:
     absolute = tf.abs(dense)
     size = tf.cast(tf.size(dense), tf.float64)
     l1, l2, largest = _total(absolute), _norm(dense), tf.cast(tf.reduce_max(absolute), tf.float64)
@@ -38,13 +61,7 @@ def measure(gradient: tf.Tensor | tf.IndexedSlices) -> tf.Tensor:
     return tf.concat([tf.stack([l2, l1 / size, l2 / tf.sqrt(size), largest, zeros / size]), broken], axis=0)
 
 
-def distance(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
-    """Returns the L2 norm of the difference of two tensors over the norm of the first, float64.
-
-    >>> float(distance(tf.constant([3.0, 4.0]), tf.constant([3.0, 3.0])))
-    0.2
-    """
-    one, other = _single(one), _single(other)
+def _distance(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
     return tf.math.divide_no_nan(_norm(other - one), _norm(one))
 
 
