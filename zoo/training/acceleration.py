@@ -106,8 +106,9 @@ def _seconds_a_step(run: Steps, rows: np.ndarray, interval: tuple[int, int]) -> 
         count = 1
         while timed(count) < MEASURED and count < len(rows):
             count = min(len(rows), 4 * count)
-        # A call costs time for itself as well, to gather its examples above all.
-        return (min(timed(count) for _ in range(3)) - min(timed(0) for _ in range(3))) / count
+        # A call costs time for itself as well, to gather its examples above all; a lone step always does.
+        call = min(timed(0) for _ in range(3)) if len(rows) > 1 else 0.0
+        return (min(timed(count) for _ in range(3)) - call) / count
     finally:
         for variable, value in zip(variables, before, strict=True):
             variable.assign(value)

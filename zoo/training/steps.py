@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import keras
@@ -46,9 +47,10 @@ class Steps:
         self._steps = [step] if recorded is None else [step, recorded]
         self.jit_compile, self._updates = jit_compile, updates
         self._is_random = any("seed_generator" in variable.path for variable in model.variables)
-        replicas = self._strategy.num_replicas_in_sync
-        chunk = self._on_one_device if replicas == 1 else self._on_all_replicas
-        self._call = tf.function(chunk, autograph=False)
+        alone = self._strategy.num_replicas_in_sync == 1
+        many, one = (self._on_one_device, self._one) if alone else (self._on_all_replicas, self._one_on_all)
+        self._many = tf.function(many, autograph=False)
+        self._ones = [tf.function(partial(one, step), autograph=False) for step in self._steps]
 
     def __call__(self, rows: np.ndarray, count: int, *, interval: tuple[int, int] = (1, 0)) -> dict[str, Any]:
         """Runs `count` steps and returns what the last one returned.
@@ -58,22 +60,34 @@ class Steps:
             count: How many of them to run.
             interval: Steps from one that is recorded to the next, and before the first.
         """
-        return self._call(*self._arguments(rows, count, interval))
+        function, arguments = self._call(rows, count, interval)
+        return function(*arguments)
 
     def variables(self, rows: np.ndarray) -> list[tf.Variable]:
         """Returns all variables that a call reads or changes."""
-        return list(self._call.get_concrete_function(*self._arguments(rows, 1, (1, 0))).variables)
+        function, arguments = self._call(rows, 1, (1, 0))
+        return list(function.get_concrete_function(*arguments).variables)
 
-    def _arguments(self, rows: np.ndarray, count: int, interval: tuple[int, int]) -> tuple[Any, ...]:
-        return self._data, tf.constant(rows, tf.int32), tf.constant([count, *interval], tf.int32)
+    def _call(self, rows: np.ndarray, count: int, interval: tuple[int, int]) -> tuple[Any, tuple[Any, ...]]:
+        arguments = self._data, tf.constant(rows, tf.int32)
+        if len(rows) == count == 1:  # an epoch's last, smaller mini-batch: its kind is known, and needs no loop
+            stride, lead = interval
+            return self._ones[-1 if lead % stride == 0 else 0], arguments
+        return self._many, (*arguments, tf.constant([count, *interval], tf.int32))
+
+    def _one(self, step: Callable[..., Any], data: Any, rows: tf.Tensor) -> Any:
+        # Not worth another compilation by XLA; but that draws other random numbers.
+        function = tf.function(step, autograph=False, jit_compile=self.jit_compile and self._is_random)
+        return function(keras.tree.map_structure(lambda values: tf.gather(values, rows[0]), data))
+
+    def _one_on_all(self, step: Callable[..., Any], data: Any, rows: tf.Tensor) -> Any:
+        return self._on_all(step, data, rows)(tf.constant(0))
 
     def _on_one_device(self, data: Any, rows: tf.Tensor, counts: tf.Tensor) -> Any:
         # Outside what XLA compiles: gathered there, each step would wait for its examples.
         batches = keras.tree.map_structure(lambda values: tf.gather(values, rows), data)
 
-        # One step alone, an epoch's last and smaller mini-batch, is not worth another compilation;
-        # but XLA draws other random numbers.
-        @tf.function(autograph=False, jit_compile=self.jit_compile and (rows.shape[0] > 1 or self._is_random))
+        @tf.function(autograph=False, jit_compile=self.jit_compile)
         def loop(batches: Any, counts: tf.Tensor) -> Any:
             def numbered(step: Callable[..., Any]) -> Callable[[tf.Tensor], Any]:
                 graph = tf.function(step, autograph=False)
@@ -84,25 +98,23 @@ class Steps:
         return loop(batches, counts)
 
     def _on_all_replicas(self, data: Any, rows: tf.Tensor, counts: tf.Tensor) -> Any:
-        def on_all(step: Callable[..., Any]) -> Callable[[tf.Tensor], Any]:
-            def on_replica(data: Any, rows: tf.Tensor) -> Any:
-                context = tf.distribute.get_replica_context()
-                number = int(tf.get_static_value(context.replica_id_in_sync_group))
-                share, weight = _share(rows, number, context.num_replicas_in_sync)
-                batch = keras.tree.map_structure(lambda each: tf.gather(each, share), data)
-                return step(_weighted(batch, weight) if self._updates else batch)
+        return _repeat([self._on_all(step, data, rows) for step in self._steps], counts)
 
-            compiled = tf.function(on_replica, autograph=False, jit_compile=self.jit_compile)
+    def _on_all(self, step: Callable[..., Any], data: Any, rows: tf.Tensor) -> Callable[[tf.Tensor], Any]:
+        def on_replica(data: Any, rows: tf.Tensor) -> Any:
+            context = tf.distribute.get_replica_context()
+            number = int(tf.get_static_value(context.replica_id_in_sync_group))
+            share, weight = _share(rows, number, context.num_replicas_in_sync)
+            batch = keras.tree.map_structure(lambda each: tf.gather(each, share), data)
+            return step(_weighted(batch, weight) if self._updates else batch)
 
-            def numbered(number: tf.Tensor) -> Any:
-                results = self._strategy.run(compiled, args=(data, rows[number]))
-                return keras.tree.map_structure(
-                    lambda each: self._strategy.experimental_local_results(each)[0], results
-                )
+        compiled = tf.function(on_replica, autograph=False, jit_compile=self.jit_compile)
 
-            return numbered
+        def numbered(number: tf.Tensor) -> Any:
+            results = self._strategy.run(compiled, args=(data, rows[number]))
+            return keras.tree.map_structure(lambda each: self._strategy.experimental_local_results(each)[0], results)
 
-        return _repeat([on_all(step) for step in self._steps], counts)
+        return numbered
 
 
 def make_variables(model: keras.Model, data: tuple[Any, ...]) -> None:
