@@ -29,13 +29,15 @@ def open_model(what: str | Path, *, weights: str | None = None) -> keras.Model:
 
     Raises:
         UnknownName: There is no such thing.
-        InvalidValue: The model has no pre-trained weights, or the run no model.
+        InvalidValue: The model has no pre-trained weights, the run no model, or weights are named of a run or file.
         UnsafeFile: The file is not one of this zoo.
 
     >>> open_model("lenet5").name
     'lenet5'
     """
     path = Path(what)
+    if weights and str(what) not in list_models() and path.exists():
+        raise InvalidValue(f"weights={weights!r} goes with a model's name; {what} has its own.")
     if path.is_dir() and (path / "config.json").is_file():
         if not (path / "model.keras").is_file():
             raise InvalidValue(f"The run {path} has no model.keras yet; zoo train --resume {path} goes on with it.")
@@ -43,7 +45,7 @@ def open_model(what: str | Path, *, weights: str | None = None) -> keras.Model:
     if path.is_file():
         return load(path)
     if str(what) not in list_models():
-        if path.suffix == ".keras" or path.exists():
+        if path.suffix == ".keras" or path.exists() or len(path.parts) > 1:
             raise InvalidValue(f"There is no model file or run {path}.")
         raise unknown("model, run or file", what, list_models())
     there = [card.name for card in list_weights(str(what))]

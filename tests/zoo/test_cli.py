@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import zoo
-from zoo import cli
+from zoo import cli, presets, reproduction
 
 ROOT = Path(__file__).parents[2]
 
@@ -70,6 +71,58 @@ def test_train_leaves_a_run_and_prints_its_accuracy_and_gradients(run, tmp_path)
     assert (tmp_path / "run" / "gradients.csv").exists()
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run of a net that is soon trained."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    zoo.train("shallow_mlp", "moons", options={"hidden": 5}, epochs=2, run_dir=folder, progress=False)
+    return folder
+
+
+def test_evaluate_prints_accuracy_with_its_interval_and_leaves_a_folder(run, trained, tmp_path):
+    code, out, _ = run("evaluate", trained, "--run-dir", tmp_path / "evaluation")
+    assert code == 0
+    accuracy = json.loads((tmp_path / "evaluation" / "evaluation.json").read_text())["metrics"]["accuracy"]
+    assert accuracy["value"] == pytest.approx(json.loads((trained / "result.json").read_text())["test"]["accuracy"])
+    told = "accuracy {value:.4f}, 95 % interval {low:.4f} to {high:.4f}, 200 examples".format(**accuracy)
+    assert out.startswith(told)
+    assert "confusion.png" in out
+    assert run("evaluate", trained / "model.keras", "--run-dir", tmp_path / "file")[1].startswith(told)
+
+
+def test_export_prints_how_far_each_signature_is_off(run, trained, tmp_path):
+    code, out, _ = run("export", trained, tmp_path / "moons")
+    assert code == 0
+    assert "serve" in out
+    assert f"exported to {tmp_path / 'moons' / '1'}" in out
+    assert (tmp_path / "moons" / "1" / "saved_model.pb").exists()
+
+
+def test_list_and_show_have_the_weights(run):
+    code, out, _ = run("list", "*relu", "--weights")
+    assert code == 0
+    assert {"lenet5_relu", "mnist", "semeion", "61,706"} <= set(out.split())
+    out = run("show", "lenet5_relu")[1]
+    for card in presets.list_weights("lenet5_relu"):
+        assert card.sha256[:30] in out
+    assert "SHA-256" not in run("show", "nielsen_cnn")[1]
+
+
+def test_reproduce_shows_the_table_and_rewrites_a_row(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = run("reproduce")
+    assert code == 0
+    assert all(name in out for name in reproduction.read()["row"])
+    assert run("reproduce", "--markdown")[1].strip() == reproduction.markdown(reproduction.read())
+    asked = []
+    monkeypatch.setattr(reproduction, "reproduce", lambda row, **how: asked.append((row, how)) or reproduction.read())
+    code, out, _ = run("reproduce", "nielsen-2", "--results", "mine.csv")
+    assert code == 0
+    assert asked == [("nielsen-2", {"results": Path("mine.csv")})]
+    assert "nielsen-2" in out
+    assert "nielsen-3" not in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -95,6 +148,12 @@ def test_train_leaves_a_run_and_prints_its_accuracy_and_gradients(run, tmp_path)
         (["tune", "deep_mlp", "--resume", "."], "leave out the model's name, deep_mlp"),
         (["tune", "--resume", "."], "There is no search in ."),
         (["tune"], "zoo tune takes a model's name"),
+        (["evaluate", "lenet6"], 'did you mean "lenet5"?'),
+        (["evaluate", "runs/none"], "There is no model file or run runs/none."),
+        (["evaluate", "lenet5", "--dataset", "digits"], "takes inputs of shape (28, 28, 1); digits has (8, 8, 1)."),
+        (["export", "lenet5", "lenet5", "--weights", "minst"], 'did you mean "mnist"?'),
+        (["export", "lenet5", "lenet5", "--format", "onix"], "format must be one of 'saved_model', 'onnx', 'litert'"),
+        (["reproduce", "nielsen-9", "--results", str(reproduction.TABLE)], 'did you mean "nielsen-'),
     ],
 )
 def test_a_bad_call_is_one_sentence_and_exit_code_2(run, tmp_path, monkeypatch, arguments, message):

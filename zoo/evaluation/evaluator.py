@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -35,7 +35,7 @@ class Evaluation:
         confusion: How many of each class, by row, are taken for each, by column; empty where there is none.
         outputs: What the model gave.
         data: What it was given.
-        confidence: How sure it was of each prediction, or the error of each reconstruction.
+        confidence: How sure it was of each prediction, of sequences as a whole, or the error of each reconstruction.
         order: The examples, the worst first: the mistakes that it was surest of, the worst reconstructions.
     """
 
@@ -75,13 +75,13 @@ def evaluate(model: keras.Model, dataset: str | Dataset | None = None) -> Evalua
     data = _load(origin, dataset)
     if tuple(model.input_shape[1:]) != data.input_shape:
         raise InvalidValue(
-            f"{origin.model} takes inputs of shape {tuple(model.input_shape[1:])}; {data.name} has {data.input_shape}."
+            f"{origin.model}, trained on {origin.data.get('name', 'other data')}, takes inputs of shape "
+            f"{tuple(model.input_shape[1:])}; {data.name} has {data.input_shape}."
         )
-    x, y = data.test.x, data.test.y
-    scaled = x * np.float32(origin.recipe.input_scale)
+    x, y = data.test.x * np.float32(origin.recipe.input_scale), data.test.y
     if origin.recipe.loss in RECONSTRUCTING:
-        return _of_reconstructions(origin, data, _reconstruct(model, origin, scaled))
-    outputs = model.predict(scaled, batch_size=1000, verbose=0)
+        return _of_reconstructions(origin, data, x, _reconstruct(model, origin, x))
+    outputs = model.predict(x, batch_size=1000, verbose=0)
     if data.longest is not None:
         return _of_sequences(origin, data, outputs)
     if outputs.ndim != 2 or outputs.shape[-1] != data.classes:
@@ -121,11 +121,14 @@ def _of_sequences(origin: Origin, data: Dataset, outputs: np.ndarray) -> Evaluat
     import pandas as pd
 
     y = data.test.y
+    if outputs.ndim != 3:
+        raise InvalidValue(f"{origin.model} reads one class; {data.name} has up to {data.longest} digits an image.")
     if outputs.shape[:2] != y.shape:
-        raise InvalidValue(f"{origin.model} reads {outputs.shape[1] - 1} digits; {data.name} has {y.shape[1] - 1}.")
-    lengths = y[:, :1] + 1
-    there = np.arange(y.shape[1])[None] <= lengths  # the length itself, and the digits that there are
-    right = ((outputs.argmax(axis=-1) == y) | ~there).all(axis=1)
+        raise InvalidValue(f"{origin.model} reads {outputs.shape[1] - 1} digits; {data.name} has {data.longest}.")
+    predicted = outputs.argmax(axis=-1)
+    # The length itself, and the digits that it says there are.
+    there = np.arange(y.shape[1]) <= predicted[:, :1] + 1
+    right = ((predicted == y) | ~there).all(axis=1)
     sure = np.where(there, outputs.max(axis=-1), 1).prod(axis=1)
     return _of_answers(origin, data, outputs, right, sure, pd.DataFrame())
 
@@ -162,10 +165,10 @@ def _reconstruct(model: keras.Model, origin: Origin, x: np.ndarray) -> np.ndarra
     return np.concatenate(parts).reshape(x.shape)
 
 
-def _of_reconstructions(origin: Origin, data: Dataset, outputs: Any) -> Evaluation:
+def _of_reconstructions(origin: Origin, data: Dataset, x: np.ndarray, outputs: np.ndarray) -> Evaluation:
     import pandas as pd
 
-    errors = np.square(outputs - data.test.x).reshape(len(outputs), -1).sum(axis=1)
+    errors = np.square(outputs - x).reshape(len(outputs), -1).sum(axis=1)
     return Evaluation(
         model=origin.model,
         dataset=data.name,

@@ -23,7 +23,7 @@ def plot_reliability(evaluation: Evaluation) -> Figure:
 
     table = evaluation.calibration
     filled = table[table["examples"] > 0]
-    figure = Figure(figsize=(5, 5.5), layout="constrained")
+    figure = Figure(figsize=(5, 6), layout="constrained")
     axes, counts = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     axes.plot((0, 1), (0, 1), color="grey", linestyle="--", linewidth=1, label="as often as it is sure")
     share = filled["accuracy"].to_numpy()
@@ -39,12 +39,13 @@ def plot_reliability(evaluation: Evaluation) -> Figure:
         capsize=2,
         label="the model, 95 % interval",
     )
-    axes.set(ylabel="share that is right", xlim=(0, 1), ylim=(0, 1.02))
-    axes.set_title(f"{_title(evaluation)}: expected calibration error {evaluation.calibration_error:.4f}", fontsize=10)
-    axes.legend(frameon=False, loc="upper left")
+    axes.set(ylabel="share that is right", xlim=(-0.01, 1.01), ylim=(-0.02, 1.02))
+    axes.set_title(f"{_title(evaluation)}\nexpected calibration error {evaluation.calibration_error:.4f}", fontsize=10)
+    figure.legend(frameon=False, loc="outside lower center", ncols=2)
     width = table["high"] - table["low"]
     counts.bar(table["low"], table["examples"], width, align="edge", color=BLUE, edgecolor="white")
-    counts.set(xlabel="confidence, the probability of the class predicted", ylabel="examples", yscale="log")
+    counts.set(xlabel="confidence, the probability of what is predicted", ylabel="examples", yscale="log")
+    counts.set_ylim(bottom=0.7)  # so that one example shows
     for each in (axes, counts):
         each.grid(alpha=0.3)
     return figure
@@ -58,7 +59,8 @@ def plot_confusion(evaluation: Evaluation) -> Figure:
     table: pd.DataFrame = evaluation.confusion
     counts = table.to_numpy()
     mistakes = np.where(np.eye(len(counts), dtype=bool), 0, counts)
-    figure = Figure(figsize=(1.5 + 0.45 * len(counts), 1.6 + 0.45 * len(counts)), layout="constrained")
+    side = 0.45 * len(counts)
+    figure = Figure(figsize=(max(4, 1.5 + side), 1.6 + side), layout="constrained")
     axes = figure.subplots()
     axes.imshow(mistakes, cmap="Oranges", vmin=0, vmax=max(1, mistakes.max()))
     for row, column in np.argwhere(counts > 0):
@@ -77,40 +79,43 @@ def plot_worst(evaluation: Evaluation) -> Figure | None:
     """Draws the mistakes that the model was surest of, or the reconstructions that are farthest off.
 
     Returns:
-        The figure; None where the inputs are no images.
+        The figure; None where the inputs are no images, or there is no mistake.
     """
     from matplotlib.figure import Figure
 
     split, names = evaluation.data.test, evaluation.data.source.class_names
-    if split.x.ndim != 4:
+    if split.x.ndim != 4 or not len(evaluation.order):
         return None
     reconstructing = evaluation.outputs.shape == split.x.shape
-    worst = evaluation.order[: ROWS * COLUMNS // (2 if reconstructing else 1)]
+    aspect = split.x.shape[2] / split.x.shape[1]
+    columns = 2 * max(1, round(COLUMNS / 2 / np.sqrt(aspect)))  # even: an image and what is made of it are a pair
     pictures, captions = [], []
-    for row in worst:
+    for row in evaluation.order[: ROWS * columns // (2 if reconstructing else 1)]:
         pictures.append(split.x[row])
+        captions.append(_read(split.y[row], names))
         if reconstructing:
             pictures.append(evaluation.outputs[row])
-            captions += [f"{names[split.y[row]]}", f"{evaluation.confidence[row]:.1f} off"]
-        elif split.y.ndim == 2:
-            captions.append(f"{_read(split.y[row])}, not {_read(evaluation.outputs[row].argmax(axis=-1))}")
+            captions.append(f"squared error {evaluation.confidence[row]:.1f}")
         else:
-            taken = names[evaluation.outputs[row].argmax()]
-            captions.append(f"{names[split.y[row]]}, not {taken} ({evaluation.confidence[row]:.2f})")
-    rows = max(1, -(-len(pictures) // COLUMNS))
-    figure = Figure(figsize=(1.25 * COLUMNS, 0.7 + 1.35 * rows), layout="constrained")
-    for axes in (grid := figure.subplots(rows, COLUMNS, squeeze=False)).flat:
+            taken = _read(evaluation.outputs[row].argmax(axis=-1), names)
+            captions[-1] += f", not {taken} ({evaluation.confidence[row]:.2f})"
+    rows, width = -(-len(pictures) // columns), 10 / columns
+    figure = Figure(figsize=(10, 0.5 + rows * (width / aspect + 0.25)), layout="constrained")
+    for axes in (grid := figure.subplots(rows, columns, squeeze=False)).flat:
         axes.axis("off")
     for axes, picture, caption in zip(grid.flat, pictures, captions, strict=False):
         axes.imshow(picture.squeeze(), cmap="gray_r", vmin=0, vmax=1)
         axes.set_title(caption, fontsize=8)
-    what = "each image and what is made of it, the worst" if reconstructing else "the mistakes that it was surest of"
+    what = "the worst reconstructions" if reconstructing else "the mistakes that it was surest of"
     figure.suptitle(f"{_title(evaluation)}: {what}", fontsize=10)
     return figure
 
 
-def _read(places: np.ndarray) -> str:
-    return "".join(map(str, places[1 : places[0] + 2]))
+def _read(label: np.ndarray, names: tuple[str, ...]) -> str:
+    """Returns a label in words; of a sequence the digits that its length, the first number, says there are."""
+    if label.ndim == 0:
+        return names[label]
+    return "".join((*names[:-1], "_")[each] for each in label[1 : label[0] + 2])  # the last class is «none»
 
 
 def _title(evaluation: Evaluation) -> str:

@@ -1,0 +1,108 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import datasets
+from datasets.sequences import sequences
+from zoo.evaluation import Evaluation, calibration, wilson, write
+from zoo.evaluation.figures import plot_confusion, plot_reliability, plot_worst
+
+DIGITS = datasets.load("digits")
+NUMBERS = sequences(DIGITS, longest=3, per_digit=0.2)
+
+
+def judged(data, outputs, order, confidence):
+    error, table = calibration(confidence, np.ones(len(confidence), bool))
+    return Evaluation(
+        "net", data.name, {"accuracy": wilson(3, 4)}, error, table, pd.DataFrame(), outputs, data, confidence, order
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def evaluation():
+    """All digits are taken for a 3; the first three of the order are drawn first."""
+    outputs = np.tile(np.eye(10)[3], (len(DIGITS.test), 1))
+    wrong = np.flatnonzero(DIGITS.test.y != 3)
+    confusion = pd.DataFrame([[1160, 2, 0], [0, 17, 40], [3, 0, 5]], list("abc"), list("abc"))
+    return replace(judged(DIGITS, outputs, wrong, np.linspace(0.4, 1, len(outputs))), confusion=confusion)
+
+
+def captions(figure):
+    return [axes.get_title() for axes in figure.axes if axes.get_title()]
+
+
+def test_worst_says_what_an_image_is_and_is_not(evaluation):
+    first = evaluation.order[0]
+    found = captions(plot_worst(evaluation))
+    assert len(found) == 40
+    assert found[0] == f"{DIGITS.test.y[first]}, not 3 ({evaluation.confidence[first]:.2f})"
+
+
+def test_worst_of_sequences_says_the_whole_numbers_and_has_room_for_them():
+    outputs = np.zeros((len(NUMBERS.test), 4, 11))
+    outputs[:, [0, 1, 2, 3], [1, 4, 10, 7]] = 1  # two digits: 4 and none
+    figure = plot_worst(judged(NUMBERS, outputs, np.arange(len(outputs)), np.ones(len(outputs))))
+    length, *digits = NUMBERS.test.y[0]
+    assert captions(figure)[0] == f"{''.join(map(str, digits[: length + 1]))}, not 4_ (1.00)"
+    assert len({axes.get_position().x0 for axes in figure.axes}) < 8
+
+
+def test_worst_reconstructions_stand_beside_their_images():
+    off = judged(DIGITS, DIGITS.test.x / 2, np.arange(len(DIGITS.test)), np.full(len(DIGITS.test), 12.34))
+    figure = plot_worst(off)
+    assert captions(figure)[:2] == [str(DIGITS.test.y[0]), "squared error 12.3"]
+    drawn = [axes.images[0].get_array() for axes in figure.axes[:2]]
+    np.testing.assert_array_equal(drawn[0], DIGITS.test.x[0].squeeze())
+    np.testing.assert_array_equal(drawn[1], DIGITS.test.x[0].squeeze() / 2)
+
+
+def test_worst_of_sequences_that_are_given_back():
+    given_back = judged(NUMBERS, NUMBERS.test.x, np.arange(3), np.zeros(len(NUMBERS.test)))
+    assert len(captions(plot_worst(given_back))) == 6
+
+
+def test_without_images_or_mistakes_there_is_no_worst(evaluation):
+    moons = datasets.load("moons")
+    assert plot_worst(judged(moons, np.zeros((200, 2)), np.arange(3), np.ones(200))) is None
+    assert plot_worst(replace(evaluation, order=np.zeros(0, int))) is None
+
+
+def test_confusion_has_the_counts_and_colours_the_mistakes_only(evaluation):
+    axes = plot_confusion(evaluation).axes[0]
+    assert {(*text.get_position(), text.get_text()) for text in axes.texts} == {
+        (0, 0, "1160"), (1, 0, "2"), (1, 1, "17"), (2, 1, "40"), (0, 2, "3"), (2, 2, "5"),
+    }  # fmt: skip
+    np.testing.assert_array_equal(axes.images[0].get_array(), [[0, 2, 0], [0, 0, 40], [3, 0, 0]])
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("taken for", "class")
+
+
+def test_reliability_has_a_point_and_a_bar_for_each_bin_with_examples(evaluation):
+    figure = plot_reliability(evaluation)
+    points, counts = figure.axes
+    filled = evaluation.calibration.query("examples > 0")
+    np.testing.assert_allclose(points.containers[0].lines[0].get_xydata(), filled[["confidence", "accuracy"]])
+    assert [bar.get_height() for bar in counts.patches] == evaluation.calibration["examples"].tolist()
+
+
+@pytest.mark.parametrize("plot", [plot_confusion, plot_reliability, plot_worst])
+def test_titles_are_not_cut_off(evaluation, plot):
+    figure = plot(replace(evaluation, model="denoising_autoencoder", dataset="digits_sequences"))
+    figure.draw_without_rendering()
+    title = (figure._suptitle or figure.axes[0].title).get_window_extent()
+    assert figure.bbox.x0 <= title.x0 < title.x1 <= figure.bbox.x1
+
+
+def test_a_folder_holds_tables_figures_and_the_numbers(evaluation, tmp_path):
+    folder = write(evaluation, tmp_path / "evaluation")
+    assert {path.name for path in folder.iterdir()} == {
+        "evaluation.json", "confusion.csv", "confusion.png", "calibration.csv", "reliability.png", "worst.png",
+    }  # fmt: skip
+    content = json.loads((folder / "evaluation.json").read_text())
+    assert content["metrics"]["accuracy"]["value"] == 0.75
+    assert content["digest"] == DIGITS.digest
+    assert (
+        pd.read_csv(folder / "confusion.csv", index_col=0).to_numpy().tolist() == evaluation.confusion.values.tolist()
+    )
