@@ -49,6 +49,7 @@ def between(low: int, high: int) -> Constraint:
     return Constraint(f"from {low} to {high}", lambda value: low <= value <= high)
 
 
+Count = Annotated[int, at_least(1)]
 Seed = Annotated[int, Constraint("from 0 to 4294967295", lambda value: 0 <= value < 2**32)]
 
 
@@ -83,6 +84,16 @@ def check(name: str, value: Any, annotation: Any) -> Any:
     near = nearest(value, [c for a in _alternatives(annotation) for c in get_args(_split(a)[0]) if isinstance(c, str)])
     hint = f" Did you mean {near!r}?" if near else ""
     raise InvalidValue(f"{name} must be {describe(annotation)}; got {value!r}.{hint}")
+
+
+def check_all(annotation: Any, **values: Any) -> dict[str, Any]:
+    """Returns values by their names, each as `check` does.
+
+    >>> check_all(Count, depth=2, width=0)
+    Traceback (most recent call last):
+    zoo.errors.InvalidValue: width must be a whole number of at least 1; got 0.
+    """
+    return {name: check(name, value, annotation) for name, value in values.items()}
 
 
 def parse(name: str, text: str, annotation: Any) -> Any:

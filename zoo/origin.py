@@ -57,6 +57,12 @@ class Origin:
             "test": dict(self.test),
         }
 
+    def split_of(self, dataset: str) -> dict[str, Any]:
+        """Returns how `datasets.load` splits a data set: as for the training, where it was trained on that one."""
+        if dataset != self.data.get("name") or self.seed is None:
+            return {}
+        return {"seed": self.seed, "validation": self.data.get("validation")}
+
     @classmethod
     def from_dict(cls, content: Any) -> Origin:
         """Makes it from values that anyone may have written; the options are the builder's to check.

@@ -72,7 +72,9 @@ def evaluate(model: keras.Model, dataset: str | Dataset | None = None) -> Evalua
     origin = origin_of(model)
     if origin is None or origin.recipe is None:
         raise InvalidValue(f"{model.name} was not trained by the zoo: what its outputs mean is not known.")
-    data = _load(origin, dataset)
+    data = origin.data.get("name", "") if dataset is None else dataset
+    if isinstance(data, str):
+        data = our_datasets().load(data, **origin.split_of(data))
     if tuple(model.input_shape[1:]) != data.input_shape:
         raise InvalidValue(
             f"{origin.model}, trained on {origin.data.get('name', 'other data')}, takes inputs of shape "
@@ -90,15 +92,6 @@ def evaluate(model: keras.Model, dataset: str | Dataset | None = None) -> Evalua
     confidence = np.take_along_axis(_probabilities(outputs), predicted[:, None], axis=-1)[:, 0]
     confusion = _confusion(y, predicted, data.source.class_names)
     return _of_answers(origin, data, outputs, predicted == y, confidence, confusion)
-
-
-def _load(origin: Origin, dataset: str | Dataset | None) -> Dataset:
-    if dataset is not None and not isinstance(dataset, str):
-        return dataset
-    name = origin.data.get("name") if dataset is None else dataset
-    as_trained = name == origin.data.get("name") and origin.seed is not None
-    how = {"seed": origin.seed, "validation": origin.data["validation"]} if as_trained else {}
-    return our_datasets().load(name, **how)
 
 
 def _probabilities(outputs: np.ndarray) -> np.ndarray:

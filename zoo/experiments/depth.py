@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import keras
 import pandas as pd
 
-from zoo.constraints import at_least, check
+from zoo.constraints import Count, check
 from zoo.errors import InvalidValue
 from zoo.experiments.depth_plots import plot_depths
 from zoo.experiments.pretrained_nets import following
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 DEEPEST, SHALLOWEST = 11, 3
-Count = Annotated[int, at_least(1)]
 
 
 class Case(NamedTuple):

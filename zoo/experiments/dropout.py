@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from zoo.constraints import at_least, check, open_probability, probability
+from zoo.constraints import Count, check, check_all, open_probability, probability
 from zoo.experiments.dropout_plots import plot_averages, plot_curves
 from zoo.experiments.pretrained_nets import following
 from zoo.experiments.result import Result
@@ -35,8 +35,6 @@ MEASURED = 25  # moments of a training at which its loss and accuracy are measur
 AVERAGED = (1, 2, 5, 10, 20, 50, 100)  # thinned nets in an average
 SMALL = {1: 10, 2: 5}  # by depth, the width of nets whose thinned nets can be enumerated: 2^10 each
 COMPARED = 500  # test examples on which that is done
-
-Count = Annotated[int, at_least(1)]
 
 
 def run(
@@ -79,15 +77,7 @@ def run(
         UnknownName: No such data set.
         DataError: The data cannot be had.
     """
-    counts = {
-        "labels": labels,
-        "depth": depth,
-        "width": width,
-        "updates": updates,
-        "seeds": seeds,
-        "thinned": thinned,
-    }
-    counts = {name: check(name, value, Count) for name, value in counts.items()}
+    counts = check_all(Count, labels=labels, depth=depth, width=width, updates=updates, seeds=seeds, thinned=thinned)
     keep = {
         "keep_probability": check("keep_probability", keep_probability, Annotated[float, open_probability]),
         "input_keep_probability": check(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import pandas as pd
 
 from datasets.transforms import framed
-from zoo.constraints import at_least, check
+from zoo.constraints import Count, check
 from zoo.experiments.feature_maps_plots import plot_filters, plot_maps, plot_weights
 from zoo.experiments.result import Result
 from zoo.packages import our_datasets
@@ -47,7 +47,7 @@ def run(dataset: str = "mnist", *, epochs: int = 5, seed: int = 0, progress: boo
         UnknownName: No such data set.
         DataError: The data cannot be had.
     """
-    epochs = check("epochs", epochs, Annotated[int, at_least(1)])
+    epochs = check("epochs", epochs, Count)
     data = framed(our_datasets().load(dataset), 32)
     model = trained(data, epochs=epochs, seed=seed, progress=progress)
     accuracy = evaluate(model, data.test.x, data.test.y)["accuracy"]

@@ -8,12 +8,12 @@ method; Erhan et al., JMLR 11, 2010, ask what it is good for.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from zoo.constraints import at_least, check
+from zoo.constraints import Count, check, check_all
 from zoo.experiments.pretrained_nets import (
     STARTS,
     compare,
@@ -31,8 +31,6 @@ from zoo.packages import our_datasets
 
 if TYPE_CHECKING:
     from datasets import Split
-
-Count = Annotated[int, at_least(1)]
 
 
 def run(
@@ -69,14 +67,9 @@ def run(
         DataError: The data cannot be had.
     """
     labels = check("labels", labels, tuple[int, ...])
-    counts = {
-        "depth": depth,
-        "width": width,
-        "seeds": seeds,
-        "pretraining_epochs": pretraining_epochs,
-        "epochs": epochs,
-    }
-    counts = {name: check(name, value, Count) for name, value in counts.items()}
+    counts = check_all(
+        Count, depth=depth, width=width, seeds=seeds, pretraining_epochs=pretraining_epochs, epochs=epochs
+    )
     data = our_datasets().load(dataset)
     labels = (*sorted({count for count in labels if count < len(data.train)}), len(data.train))
     labelled = {

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from zoo.constraints import at_least, check
+from zoo.constraints import Count, at_least, check
 from zoo.experiments.hidden_space_plots import plot_classes, plot_problem
 from zoo.experiments.pretrained_nets import following
 from zoo.experiments.result import Result
@@ -38,8 +38,6 @@ OPTIONS = {"activation": "sigmoid", "initializer": "nielsen"}
 IN_THE_PLANE = replace(MODERN, options={**OPTIONS, "l2": 3e-5}, learning_rate=0.1)
 ELSEWHERE = replace(MODERN, options={**OPTIONS, "l2": 3e-4}, learning_rate=0.01)
 DIRECTIONS = 1800  # in which the best line is looked for
-
-Count = Annotated[int, at_least(1)]
 
 
 class Stages(NamedTuple):

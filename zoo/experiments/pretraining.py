@@ -6,11 +6,11 @@ learning?», JMLR 11, 2010: sigmoid nets of one to five hidden layers, from many
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import pandas as pd
 
-from zoo.constraints import at_least, check
+from zoo.constraints import Count, check, check_all
 from zoo.experiments.pretrained_nets import (
     STARTS,
     compare,
@@ -28,8 +28,6 @@ from zoo.packages import our_datasets
 from zoo.telemetry import GradientProbe
 
 MEASURED = 1000  # examples that the gradient is measured on
-
-Count = Annotated[int, at_least(1)]
 
 
 def run(
@@ -64,8 +62,7 @@ def run(
         DataError: The data cannot be had.
     """
     depths = tuple(sorted(set(check("depths", depths, tuple[int, ...]))))
-    counts = {"width": width, "seeds": seeds, "pretraining_epochs": pretraining_epochs, "epochs": epochs}
-    counts = {name: check(name, value, Count) for name, value in counts.items()}
+    counts = check_all(Count, width=width, seeds=seeds, pretraining_epochs=pretraining_epochs, epochs=epochs)
     data = our_datasets().load(dataset)
     probe = GradientProbe(data.train.x[:MEASURED], data.train.y[:MEASURED])
     accuracies, gradients = [], []

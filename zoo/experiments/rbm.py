@@ -12,14 +12,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import Any
 
 import keras
 import numpy as np
 import pandas as pd
 from keras import ops
 
-from zoo.constraints import Seed, at_least, check
+from zoo.constraints import Count, Seed, check, check_all
 from zoo.errors import InvalidValue
 from zoo.experiments.rbm_plots import plot_filters, plot_monitors, plot_reconstructions, plot_samples
 from zoo.experiments.result import Result
@@ -37,8 +37,6 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     "CD-1": {"persistent": False, "k": 1},
     "persistent CD": {"persistent": True, "k": 1, "chains": 100},
 }
-
-Count = Annotated[int, at_least(1)]
 
 
 def run(
@@ -71,8 +69,7 @@ def run(
         UnknownName: No such data set.
         DataError: The data cannot be had.
     """
-    counts = {"hidden": hidden, "updates": updates, "runs": runs}
-    counts = {name: check(name, value, Count) for name, value in counts.items()}
+    counts = check_all(Count, hidden=hidden, updates=updates, runs=runs)
     steps, seed = tuple(sorted(set(check("steps", steps, tuple[int, ...])))), check("seed", seed, Seed)
     data = our_datasets().load(dataset)
     if len(data.input_shape) != 3:

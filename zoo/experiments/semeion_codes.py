@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import math
 from dataclasses import replace
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import keras
 import numpy as np
 import pandas as pd
 
-from zoo.constraints import Seed, at_least, check
+from zoo.constraints import Count, Seed, check
 from zoo.experiments.result import Result
 from zoo.experiments.semeion_codes_plots import plot_codes
 from zoo.models.autoencoder import SQUARED
@@ -27,8 +27,6 @@ from zoo.training.progress import ProgressBar
 
 RECIPE = replace(SQUARED, batch_size=32)
 NEIGHBOURS = 9
-
-Count = Annotated[int, at_least(1)]
 
 
 class Codes(NamedTuple):

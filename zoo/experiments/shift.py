@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from datasets.transforms import framed, shifted
-from zoo.constraints import at_least, between, check
+from zoo.constraints import Count, between, check
 from zoo.experiments.pretrained_nets import following
 from zoo.experiments.result import Result
 from zoo.experiments.shift_plots import plot_shifts
@@ -48,8 +48,6 @@ SIDE = 32  # of the images: MNIST's digits, 20x20, can be moved by 6 pixels with
 FURTHEST = 6
 FEWEST_UPDATES = 2000  # LeNet-5 needs them, on however few digits
 DIRECTIONS = tuple((down, right) for down in (-1, 0, 1) for right in (-1, 0, 1) if down or right)
-
-Count = Annotated[int, at_least(1)]
 
 
 def run(

@@ -6,7 +6,7 @@ Nielsen, «Neural Networks and Deep Learning», 2015, chapter 5; then the same w
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ import tensorflow as tf
 from rich.console import Console
 from rich.progress import track
 
-from zoo.constraints import at_least, check
+from zoo.constraints import Count, check_all
 from zoo.experiments import many_nets
 from zoo.experiments.many_nets import Activation, Initializer
 from zoo.experiments.result import Result
@@ -30,8 +30,6 @@ VARIANTS: tuple[tuple[Activation, Initializer], ...] = (
     ("relu", "he"),
 )
 MEASURED = 1000  # examples that the speed of learning is measured on
-
-Count = Annotated[int, at_least(1)]
 
 
 class Digits(NamedTuple):
@@ -76,14 +74,9 @@ def run(
     data = our_datasets().load(dataset)
     if curve_seeds is None:
         curve_seeds = 30 if len(data.train) >= 10_000 else 5
-    settings = {
-        "seeds": seeds,
-        "curve_seeds": curve_seeds,
-        "accuracy_seeds": accuracy_seeds,
-        "updates": updates,
-        "epochs": epochs,
-    }
-    settings = {name: check(name, value, Count) for name, value in settings.items()}
+    settings = check_all(
+        Count, seeds=seeds, curve_seeds=curve_seeds, accuracy_seeds=accuracy_seeds, updates=updates, epochs=epochs
+    )
     train, validation = as_nielsen(data.train.x, data.train.y), as_nielsen(data.validation.x, data.validation.y)
     first = Digits(*(part[:MEASURED] for part in train))
 

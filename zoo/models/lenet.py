@@ -4,6 +4,7 @@ LeCun, Bottou, Bengio and Haffner, «Gradient-based learning applied to document
 """
 
 # No `from __future__ import annotations` here: options are checked by the annotations themselves.
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from zoo.constraints import non_negative
@@ -49,15 +50,13 @@ MINI_BATCHES = Recipe(
     epochs=20,
 )
 
-MODERN = Recipe(
+MODERN = replace(
+    MINI_BATCHES,
     name="modern",
     summary="Adam on the softmax cross-entropy",
     loss="sparse_categorical_crossentropy",
-    optimizer="adam",
     learning_rate=2e-3,
-    learning_rate_decay="linear",
     batch_size=64,
-    epochs=20,
 )
 
 

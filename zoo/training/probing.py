@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from zoo.constraints import at_least, check
+from zoo.constraints import Count, check
 from zoo.errors import InvalidValue
 from zoo.origin import origin_of
 from zoo.packages import our_datasets
@@ -38,10 +38,8 @@ def probe(path: str | Path, dataset: str = "digits", *, examples: int = 1000) ->
     origin = origin_of(model)
     if origin is None or origin.recipe is None:
         raise InvalidValue(f"{path} holds a model that was not trained: it has no loss to measure.")
-    examples = check("examples", examples, Annotated[int, at_least(1)])
-    same_data = origin.data.get("name") == dataset and origin.seed is not None
-    split = {"seed": origin.seed, "validation": origin.data.get("validation")} if same_data else {}
-    data = our_datasets().load(dataset, **split)
+    examples = check("examples", examples, Count)
+    data = our_datasets().load(dataset, **origin.split_of(dataset))
     if model.input_shape[1:] != data.input_shape:
         raise InvalidValue(f"{path} takes inputs of shape {model.input_shape[1:]}; {dataset} has {data.input_shape}.")
     if origin.recipe.loss not in WITHOUT_LABELS and model.output_shape[-1] != data.classes:
