@@ -38,7 +38,7 @@ class Ensemble(keras.Model):
         name: The ensemble's name.
 
     Raises:
-        InvalidValue: No members, or ones of different shapes.
+        InvalidValue: No members, or ones of different shapes, or something else than models.
 
     >>> import zoo
     >>> members = [zoo.create("shallow_mlp", input_shape=(4,), classes=3) for _ in range(2)]
@@ -51,6 +51,8 @@ class Ensemble(keras.Model):
         members = list(members)
         if not members:
             raise InvalidValue("An ensemble needs a member at least; got none.")
+        if strange := [member for member in members if not isinstance(member, keras.Model)]:
+            raise InvalidValue(f"The members of an ensemble are Keras models; got {strange[0]!r}.")
         for what in ("input_shape", "output_shape"):
             shapes = list(dict.fromkeys(getattr(member, what) for member in members))
             if len(shapes) > 1:

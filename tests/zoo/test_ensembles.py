@@ -118,6 +118,7 @@ def test_errors_are_told_by_size(trained):
     ("ask", "error", "sentence"),
     [
         (lambda: Ensemble([]), InvalidValue, "needs a member at least; got none"),
+        (lambda: Ensemble(["shallow_mlp"]), InvalidValue, "are Keras models; got 'shallow_mlp'"),
         (lambda: train_ensemble("shallow_mlp", members=0), InvalidValue, "needs a member at least; got members=0"),
         (lambda: train_ensemble("shallow_mlp", members=-1), InvalidValue, "of at least 1; got -1"),
         (

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from zoo.constraints import at_least, check
+from zoo.constraints import Count, check
 from zoo.errors import InvalidValue
 
 
@@ -32,7 +32,8 @@ class PartialConv2D(keras.layers.Layer):
     Output shape: `(batch, rows - kernel rows + 1, columns - kernel columns + 1, maps)`.
 
     Raises:
-        InvalidValue: A table with a map that sees none, or sees one twice; or one that is not there.
+        InvalidValue: A table with a map that sees none, or sees one twice; or one that is not there; or a kernel
+            of another size than numbers of at least 1, or larger than its input.
 
     Source: LeCun et al., Proc. IEEE 86(11), 1998, section II.B, table I.
 
@@ -55,9 +56,10 @@ class PartialConv2D(keras.layers.Layer):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        sides = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
-        rows, columns = (check("kernel_size", side, Annotated[int, at_least(1)]) for side in sides)
-        self.kernel_size = (rows, columns)
+        sides = tuple(kernel_size) if isinstance(kernel_size, Sequence) else (kernel_size, kernel_size)
+        if len(sides) != 2:
+            raise InvalidValue(f"kernel_size must be one number or two, rows and columns; got {kernel_size!r}.")
+        self.kernel_size = tuple(check("kernel_size", side, Count) for side in sides)
         self.connections = tuple(tuple(int(each) for each in seen) for seen in connections)
         for number, seen in enumerate(self.connections):
             if not seen or len(set(seen)) != len(seen) or min(seen) < 0:

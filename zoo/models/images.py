@@ -45,5 +45,6 @@ def image_input(
         return inputs, layers.Resizing(size, size, name="resize")(inputs)
     sizes = " or ".join(f"{side}x{side}" for side in sorted({size, *padded}))
     raise InvalidValue(
-        f"{model} takes images of {sizes}; got {rows}x{columns}. Set resize=True and it resizes them to {size}x{size}."
+        f"{model} takes images of {sizes}; got {rows}x{columns}. {'Cut' if max(rows, columns) > size else 'Pad'} them "
+        f"to {size}x{size}, or set resize=True and it resizes them."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
 import time
 from collections.abc import Callable
 from importlib import metadata
@@ -79,6 +80,11 @@ class RunFolder:
         folder = cls(path, name="", writes=False)
         folder.writes = writes
         return folder
+
+    def withdraw(self) -> None:
+        """Removes the folder if it holds no more than its configuration: nothing was trained."""
+        if self.writes and [each.name for each in self.path.iterdir()] == ["config.json"]:
+            shutil.rmtree(self.path)
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Reads a file of `write_json`; empty if there is none.

@@ -155,7 +155,11 @@ def train(
     strategy = resolve_strategy(strategy)
     folder = RunFolder(run_dir, name=f"{name}-{configuration.dataset.name}", writes=writes_files(strategy))
     folder.write_json("config.json", {**configuration.to_dict(), **kept, "versions": versions()})
-    return _run(configuration, folder, kept, strategy=strategy, watch=watch, progress=progress)
+    try:
+        return _run(configuration, folder, kept, strategy=strategy, watch=watch, progress=progress)
+    except InvalidValue:  # the builder's, or of the data
+        folder.withdraw()
+        raise
 
 
 def resume(

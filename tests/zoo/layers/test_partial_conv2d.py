@@ -98,6 +98,8 @@ def test_it_is_made_again_from_its_configuration(pair):
         ([], 3, "a row for each map; got none"),
         ([(0, 3)], 3, "connections name map 3; the input has 3 maps, 0 to 2"),
         ([(0,)], 0, "kernel_size must be a whole number of at least 1; got 0"),
+        ([(0,)], 2.5, "kernel_size must be a whole number of at least 1; got 2.5"),
+        ([(0,)], (3, 3, 3), r"kernel_size must be one number or two, rows and columns; got \(3, 3, 3\)"),
         ([(0,)], 8, "A kernel of 8x8 is larger than its input, 7x8"),
     ],
 )
