@@ -58,7 +58,10 @@ def show(
     if layers:
         frame = zoo.layer_table(zoo.create(name, **_options(name, set_ or [])))
         totals = frame[["parameters", "trainable", "connections"]].sum()
-        table = _table(*(column.replace("_", " ") for column in frame.columns))
+        table = _table(*(column.removeprefix("receptive_") for column in frame.columns), gap=1)  # 80 columns hold it
+        table.columns[1].no_wrap = True
+        for column in table.columns[3:6]:
+            column.justify = "right"
         for row in frame.itertuples(index=False):
             table.add_row(*(f"{value:,}" if isinstance(value, int) else value for value in row))
         table.add_row("all", "", "", *(f"{total:,}" for total in totals), "")
@@ -512,8 +515,8 @@ def _plain(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+def _table(*columns: str, gap: int = 2) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, gap, 0, 0))
     for number, column in enumerate(columns):
         table.add_column(column, overflow="fold", no_wrap=number == 0)
     return table

@@ -38,7 +38,8 @@ def layer_table(model: keras.Model) -> pd.DataFrame:
         Columns `layer`; `kind`, the layer's class; `output`, the shape of its output; `parameters`, and how many
         of them are `trainable`, weights that layers share in the first of them; `connections`; `receptive_field`,
         how many rows and columns of the input image a unit sees, as in `"5x5"`, `"all"` behind a dense layer, and
-        `""` where the inputs are no images. Where images are resized, these are pixels of the resized ones.
+        `""` where the inputs are no images or the model is no graph. Where images are resized, these are pixels of
+        the resized ones.
 
     >>> import zoo
     >>> table = zoo.layer_table(zoo.create("lenet5"))
@@ -59,12 +60,18 @@ def _row(layer: keras.Layer, seen: dict[int, Field | str], counted: set[int]) ->
     return {
         "layer": layer.name,
         "kind": type(layer).__name__,
-        "output": _words(output.shape[1:]) if (output := _tensor(layer, "output")) is not None else "",
+        "output": _output(layer),
         "parameters": sum(math.prod(weight.shape) for weight in weights),
         "trainable": sum(math.prod(weight.shape) for weight in weights if weight.trainable),
         "connections": 0 if own else _connections(layer),
         "receptive_field": _receptive_field(layer, seen),
     }
+
+
+def _output(layer: keras.Layer) -> str:
+    if (output := _tensor(layer, "output")) is not None:
+        return _words(output.shape[1:])
+    return str(getattr(layer, "units", getattr(layer, "hidden", "")))  # in a model that is no graph
 
 
 def _connections(layer: keras.Layer) -> int:
@@ -99,8 +106,9 @@ def _receptive_field(layer: keras.Layer, seen: dict[int, Field | str]) -> str:
     """Returns it in words, and enters that of the layer's output among those that were seen."""
     from keras import layers
 
-    from zoo.layers import PartialConv2D, Subsampling
+    from zoo.layers import Corruption, PartialConv2D, Subsampling
 
+    unit_by_unit = (layers.Flatten, layers.Dropout, layers.Rescaling, Corruption)
     inputs, output = _tensor(layer, "input"), _tensor(layer, "output")
     if inputs is None or not hasattr(output, "shape"):
         return ""
@@ -116,7 +124,7 @@ def _receptive_field(layer: keras.Layer, seen: dict[int, Field | str]) -> str:
             field = field.through(layer.pool_size, layer.strides)
         elif isinstance(layer, Subsampling):
             field = field.through((layer.pool_size,) * 2, (layer.pool_size,) * 2)
-        elif len(output.shape) != 4 and not isinstance(layer, layers.Flatten):
+        elif len(output.shape) != 4 and not isinstance(layer, unit_by_unit):
             field = "all"
     seen[id(output)] = field
     return _words(field.size) if isinstance(field, Field) else field

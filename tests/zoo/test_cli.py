@@ -71,6 +71,13 @@ def test_train_leaves_a_run_and_prints_its_accuracy_and_gradients(run, tmp_path)
     assert (tmp_path / "run" / "gradients.csv").exists()
 
 
+def test_show_layers_fits_into_80_columns(run):
+    code, out, _ = run("show", "depth_cnn", "--layers")
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 80
+    assert "conv_3         Conv2D        9x37x11       3,036     3,036   1,010,988 24x24" in out
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A run of a net that is soon trained."""

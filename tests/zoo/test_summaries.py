@@ -74,6 +74,19 @@ def test_points_have_no_receptive_field():
     assert set(table["receptive_field"]) == {""}
 
 
+def test_what_takes_each_unit_by_itself_sees_no_more_of_the_image():
+    model = zoo.create("denoising_autoencoder")
+    assert zoo.layer_table(model).set_index("layer").loc["corruption", "receptive_field"] == "1x1"
+
+
+def test_layers_outside_of_a_graph_tell_their_units():
+    table = zoo.layer_table(zoo.create("generative_dbn", hidden=(20, 10), top=30)).set_index("layer")
+    assert table["output"].to_dict() == {
+        "flatten": "", "recognition_1": "20", "recognition_2": "10", "generation_1": "784", "generation_2": "20",
+        "top": "30",
+    }  # fmt: skip
+
+
 def test_the_layers_of_a_model_inside_a_model_have_rows_of_their_own():
     members = [zoo.create("lenet5_relu") for _ in range(2)]
     table = zoo.layer_table(Ensemble(members))

@@ -69,6 +69,7 @@ class BoltzmannMachine(keras.Model):
         **options: Any,
     ) -> None:
         super().__init__(**options)
+        self._flatten = keras.layers.Flatten(name="flatten")
         self.rbm = rbm
         self.example_shape = check("input_shape", input_shape, tuple[int, ...])
         self.k = check("k", k, Annotated[int, at_least(1)])
@@ -79,7 +80,6 @@ class BoltzmannMachine(keras.Model):
         self.biases_from_data = check("biases_from_data", biases_from_data, bool)
         self.sparsity_target = check("sparsity_target", sparsity_target, Annotated[float, open_probability] | None)
         self.sparsity_cost = check("sparsity_cost", sparsity_cost, Annotated[float, non_negative])
-        self._flatten = keras.layers.Flatten()
         self._monitors = {
             name: keras.metrics.Mean(name)
             for name in ("reconstruction_error", "free_energy", "pseudo_log_likelihood")

@@ -57,6 +57,7 @@ class DeepBeliefNetwork(keras.Model):
         **options: Any,
     ) -> None:
         super().__init__(**options)
+        self._flatten = keras.layers.Flatten(name="flatten")
         self.example_shape = check("input_shape", input_shape, tuple[int, ...])
         self.classes = check("classes", classes, Annotated[int, at_least(2)])
         self.hidden = check("hidden", hidden, tuple[int, ...])
@@ -72,7 +73,6 @@ class DeepBeliefNetwork(keras.Model):
             for number, width in enumerate(widths[:-1], start=1)
         ]
         self.top = RBM(check("top", top, Annotated[int, at_least(1)]), labels=self.classes, seed=self.seed, name="top")
-        self._flatten = keras.layers.Flatten()
         self.build((None, *self.example_shape))
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
