@@ -25,11 +25,14 @@ def empty_machine(tmp_path, monkeypatch):
     return tmp_path / "keras" / "datasets"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def points():
-    """Sixty-four points in the plane and the side of a line that they are on."""
+    """Sixty-four points in the plane and the side of a line that they are on, to be read only."""
     x = np.random.default_rng(0).normal(size=(64, 2)).astype("float32")
-    return x, (x @ [1, -2] > 0).astype("int64")
+    y = (x @ [1, -2] > 0).astype("int64")
+    for each in (x, y):
+        each.setflags(write=False)
+    return x, y
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """A training that is killed and taken up again ends as the one that was not, bit for bit."""
 
+import functools
 import json
 import os
 import random
@@ -67,26 +68,43 @@ def options(**more):
     return {"batch_size": 10, "epochs": 4, "verbose": 0, "jit_compile": False, **more}
 
 
+TABLES = (lambda r: r.frame(full=True), GradientRecorder.activation_frame, GradientRecorder.histogram_frame)
+
+
+@pytest.fixture(scope="module")
+def whole(points, tmp_path_factory):
+    """A function that returns the variables, the history and the tables of a training that nothing broke off."""
+
+    @functools.cache
+    def train(jit_compile):
+        model, records = net(), GradientRecorder(activations=True, histograms=True)
+        path = tmp_path_factory.mktemp("whole") / "checkpoint.npz"
+        same = options(validation_split=0.2, checkpoint_every=2, jit_compile=jit_compile)
+        history = fit(model, *points, callbacks=[records], checkpoint=path, **same)
+        variables = [each.numpy() for each in (*model.variables, *model.optimizer.variables)]
+        return variables, history.history, [kind(records) for kind in TABLES]
+
+    return train
+
+
+@pytest.mark.xdist_group("broken off")
 @pytest.mark.parametrize(
     ("epoch", "call", "jit_compile"), [(0, 1, False), (2, 0, False), (2, 1, False), (3, 3, False), (2, 1, True)]
 )
-def test_a_training_goes_on_with_the_same_numbers(points, tmp_path, epoch, call, jit_compile):
+def test_a_training_goes_on_with_the_same_numbers(points, tmp_path, whole, epoch, call, jit_compile):
     path = tmp_path / "checkpoint.npz"
     same = options(validation_split=0.2, checkpoint_every=2, jit_compile=jit_compile)
-    whole, records = net(), GradientRecorder(activations=True, histograms=True)
-    history = fit(whole, *points, callbacks=[records], checkpoint=tmp_path / "other.npz", **same)
+    variables, history, tables = whole(jit_compile)
     with pytest.raises(Killed):
         fit(net(), *points, callbacks=[GradientRecorder(activations=True, histograms=True), Kill(epoch, call)],
             checkpoint=path, **same)  # fmt: skip
     resumed, rest = net(), GradientRecorder(activations=True, histograms=True)
     again = fit(resumed, *points, callbacks=[rest], checkpoint=path, **same)
-    for one, other in zip(whole.variables, resumed.variables, strict=True):
-        assert (one.numpy() == other.numpy()).all()
-    for one, other in zip(whole.optimizer.variables, resumed.optimizer.variables, strict=True):
-        assert (one.numpy() == other.numpy()).all()
-    assert again.history == history.history
-    for kind in (lambda r: r.frame(full=True), GradientRecorder.activation_frame, GradientRecorder.histogram_frame):
-        later = kind(records).query(f"epoch > {epoch}").reset_index(drop=True)
+    for one, other in zip(variables, (*resumed.variables, *resumed.optimizer.variables), strict=True):
+        assert (one == other.numpy()).all()
+    assert again.history == history
+    for kind, table in zip(TABLES, tables, strict=True):
+        later = table.query(f"epoch > {epoch}").reset_index(drop=True)
         pd.testing.assert_frame_equal(kind(rest), later, check_exact=True)
 
 
@@ -154,9 +172,16 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.npz"]
 
 
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory):
+    """The folder of a run that nothing broke off."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    return zoo.train("dropout_mlp", "moons", run_dir=folder, progress=False, **MODEL).folder
+
+
+@pytest.mark.xdist_group("killed")
 class TestRuns:
-    def test_a_run_killed_at_random_moments_ends_as_one_that_was_not(self, tmp_path):
-        whole = zoo.train("dropout_mlp", "moons", run_dir=tmp_path / "whole", progress=False, **MODEL)
+    def test_a_run_killed_at_random_moments_ends_as_one_that_was_not(self, tmp_path, whole_run):
         draw = random.Random(0)
         command = [sys.executable, "-m", "zoo.cli", "train"]
         start = [*command, "dropout_mlp", "--dataset", "moons", "--epochs", "4", "--batch-size", "16", "--seed", "3",
@@ -176,9 +201,9 @@ class TestRuns:
                 break
         assert kills
         assert process.returncode == 0, errors[-2000:]
-        assert_same_runs(whole.folder, tmp_path / "killed")
+        assert_same_runs(whole_run, tmp_path / "killed")
 
-    def test_a_kill_while_the_checkpoint_is_written_costs_an_epoch_at_most(self, tmp_path):
+    def test_a_kill_while_the_checkpoint_is_written_costs_an_epoch_at_most(self, tmp_path, whole_run):
         program = """
 import os, signal, sys
 import numpy as np, zoo
@@ -198,8 +223,7 @@ zoo.train("dropout_mlp", "moons", epochs=4, batch_size=16, seed=3, run_dir=sys.a
         assert Checkpoint(folder / "checkpoint.npz").position().epoch == 2
         assert len(pd.read_csv(folder / "metrics.csv")) == 3  # ahead of the checkpoint
         zoo.resume(folder, progress=False)
-        whole = zoo.train("dropout_mlp", "moons", run_dir=tmp_path / "whole", progress=False, **MODEL)
-        assert_same_runs(whole.folder, folder)
+        assert_same_runs(whole_run, folder)
 
     def test_a_run_can_be_made_longer(self, tmp_path):
         run = zoo.train("deep_mlp", "moons", run_dir=tmp_path / "run", progress=False, **{**MODEL, "epochs": 2})

@@ -28,16 +28,20 @@ def train(folder, name="deep_mlp", dataset="moons", **arguments):
     return zoo.train(name, dataset, **{"epochs": 2, "run_dir": folder, "progress": False, **arguments})
 
 
-def test_a_run_leaves_all_its_files_and_no_others(tmp_path):
-    run = train(tmp_path / "run")
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A small run, to be read only."""
+    return train(tmp_path_factory.mktemp("small") / "run")
+
+
+def test_a_run_leaves_all_its_files_and_no_others(run):
     assert {path.name for path in run.folder.iterdir()} == FILES
     assert run.status == "finished"
     for name in ("learning_curve.png", "gradients.png"):
         assert (run.folder / name).read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_tables_on_disk_are_those_of_the_run(tmp_path):
-    run = train(tmp_path / "run")
+def test_the_tables_on_disk_are_those_of_the_run(run):
     pd.testing.assert_frame_equal(pd.read_csv(run.folder / "metrics.csv"), run.metrics)
     pd.testing.assert_frame_equal(pd.read_csv(run.folder / "gradients.csv"), run.gradients)
     assert run.metrics.columns.tolist() == ["epoch", "loss", "accuracy", "val_loss", "val_accuracy"]
@@ -63,8 +67,7 @@ def test_what_cannot_be_recorded_is_refused_before_anything_is_made(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_the_saved_model_is_the_trained_one(tmp_path):
-    run = train(tmp_path / "run")
+def test_the_saved_model_is_the_trained_one(run):
     model = keras.saving.load_model(run.folder / "model.keras")
     data = datasets.load("moons")
     assert model.evaluate(data.test.x, data.test.y, verbose=0, return_dict=True) == pytest.approx(dict(run.test))
