@@ -46,8 +46,14 @@ def fails_with(error, when=lambda values: True):
     return builder
 
 
-def test_a_search_ends_in_a_table_that_the_trials_folders_and_a_csv_have_too(tmp_path):
-    found = search(tmp_path / "search")
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """A small search, to be read only."""
+    return search(tmp_path_factory.mktemp("small") / "search")
+
+
+@pytest.mark.xdist_group("small search")
+def test_a_search_ends_in_a_table_that_the_trials_folders_and_a_csv_have_too(found):
     frame = found.frame
     assert frame["trial"].tolist() == [0, 1]
     assert frame["status"].tolist() == ["finished"] * 2
@@ -64,8 +70,8 @@ def test_a_search_ends_in_a_table_that_the_trials_folders_and_a_csv_have_too(tmp
     )
 
 
-def test_a_trial_is_what_zoo_train_makes_of_the_same(tmp_path):
-    found = search(tmp_path / "search")
+@pytest.mark.xdist_group("small search")
+def test_a_trial_is_what_zoo_train_makes_of_the_same(tmp_path, found):
     run = tuning.train(found.folder, trial=1, run_dir=tmp_path / "run", progress=False)
     history = json.loads((found.folder / "trial_1" / "result.json").read_text())["history"]
     assert run.metrics["val_accuracy"].tolist() == history
@@ -79,10 +85,11 @@ def test_a_trial_is_what_zoo_train_makes_of_the_same(tmp_path):
         tuning.train(found.folder, trial=7)
 
 
-def test_the_same_seed_gives_the_same_table_and_another_one_another(tmp_path):
-    first, again, other = (search(tmp_path / str(n), seed=seed).frame for n, seed in enumerate((0, 0, 1)))
-    pd.testing.assert_frame_equal(numbers(first), numbers(again), check_exact=True)
-    assert not first["hidden"].equals(other["hidden"])
+@pytest.mark.xdist_group("small search")
+def test_the_same_seed_gives_the_same_table_and_another_one_another(tmp_path, found):
+    again, other = (search(tmp_path / str(seed), seed=seed).frame for seed in (0, 1))
+    pd.testing.assert_frame_equal(numbers(found.frame), numbers(again), check_exact=True)
+    assert not found.frame["hidden"].equals(other["hidden"])
 
 
 def test_the_same_call_goes_on_and_trains_no_finished_trial_again(tmp_path, monkeypatch):
@@ -103,12 +110,12 @@ def test_the_same_call_goes_on_and_trains_no_finished_trial_again(tmp_path, monk
 
 
 def test_hyperband_goes_on_with_the_best_from_where_their_training_ended(tmp_path):
-    found = search(tmp_path / "search", algorithm="hyperband", max_trials=10, epochs=9)
+    found = search(tmp_path / "search", algorithm="hyperband", max_trials=5, epochs=3)
     continued = found.frame[found.frame["goes_on_from"].notna()]
     assert len(continued)
     row = continued.iloc[-1]
     parent = json.loads((found.folder / f"trial_{row['goes_on_from']}" / "result.json").read_text())
-    own = json.loads((found.folder / f"trial_{row['trial']:02d}" / "result.json").read_text())
+    own = json.loads((found.folder / f"trial_{row['trial']}" / "result.json").read_text())
     assert own["history"][: len(parent["history"])] == parent["history"]
     assert len(own["history"]) > len(parent["history"])
     assert own["gradient_start"] == parent["gradient_start"]
