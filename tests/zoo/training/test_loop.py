@@ -1,6 +1,7 @@
 """The compiled loop trains as Keras' own `fit` does, given the same mini-batches."""
 
 import dataclasses
+import functools
 import warnings
 from pathlib import Path
 
@@ -217,6 +218,19 @@ def test_a_training_that_is_taken_up_again_goes_on_as_it_would_have(points):
         assert (one == other).all()
 
 
+@pytest.fixture(scope="module")
+def recorded_by_keras(points):
+    """A function that returns the tables of a recorder that watched Keras' own fit; each is trained once."""
+    return functools.cache(lambda every: recorded(points, every, keras.Model.fit))
+
+
+def recorded(points, every, train, **options):
+    recorder = GradientRecorder(every=every, samples=3, activations=True, histograms=True)
+    same = {"batch_size": 10, "epochs": 3, "shuffle": False, "verbose": 0}
+    train(model("adam"), *points, callbacks=[recorder], **same, **options)
+    return recorder.frame(full=True), recorder.activation_frame(full=True), recorder.histogram_frame()
+
+
 class TestCallbacks:
     def test_epochs_are_told_and_training_can_be_stopped(self, points):
         stopping = keras.callbacks.EarlyStopping("loss", patience=2, min_delta=100)
@@ -285,24 +299,12 @@ class TestCallbacks:
         fit(model(), *points, batch_size=10, epochs=1, verbose=2, jit_compile=False)
         assert "7/7" in capsys.readouterr().out
 
+    @pytest.mark.xdist_group("recorded by Keras")
     @pytest.mark.parametrize("jit_compile", [False, True])
     @pytest.mark.parametrize("every", ["epoch", 1, 3])
-    def test_a_recorder_sees_what_it_sees_in_keras_s_own_fit(self, points, every, jit_compile):
-        frames = []
-        for train, options in ((keras.Model.fit, {}), (fit, {"jit_compile": jit_compile})):
-            recorder = GradientRecorder(every=every, samples=3, activations=True, histograms=True)
-            train(
-                model("adam"),
-                *points,
-                batch_size=10,
-                epochs=3,
-                shuffle=False,
-                verbose=0,
-                callbacks=[recorder],
-                **options,
-            )
-            frames.append((recorder.frame(full=True), recorder.activation_frame(full=True), recorder.histogram_frame()))
-        (stock, activity, counts), (ours, our_activity, our_counts) = frames
+    def test_a_recorder_sees_what_it_sees_in_keras_s_own_fit(self, points, recorded_by_keras, every, jit_compile):
+        stock, activity, counts = recorded_by_keras(every)
+        ours, our_activity, our_counts = recorded(points, every, fit, jit_compile=jit_compile)
         assert ours[["epoch", "step", "layer", "variable"]].equals(stock[["epoch", "step", "layer", "variable"]])
         np.testing.assert_allclose(ours.iloc[:, 4:], stock.iloc[:, 4:], rtol=2e-5, atol=1e-7)
         np.testing.assert_allclose(our_activity.iloc[:, 3:], activity.iloc[:, 3:], rtol=2e-5, atol=1e-7)

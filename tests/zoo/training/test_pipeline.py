@@ -2,6 +2,7 @@
 
 import functools
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,8 @@ SMALL = {
     "stacked_autoencoder": {"width": 12, "depth": 2},
     "generative_dbn": {"hidden": (12, 12), "top": 16},
 }
+# The tests of a model share runs, on the process that has them.
+EACH_MODEL = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in SMALL]
 STAGES = {
     "dbn": ["1-hidden_1", "2-hidden_2", "3-classifier"],
     "stacked_autoencoder": ["1-hidden_1", "2-hidden_2", "3-classifier"],
@@ -50,9 +53,15 @@ def assert_same_run(one, other):
         assert path.read_bytes() == (Path(other.folder) / path.relative_to(one.folder)).read_bytes(), path
 
 
-@pytest.mark.parametrize("name", SMALL)
-def test_each_stage_has_a_folder_a_history_and_gradients(tmp_path, name):
-    run = train(tmp_path / "run", name)
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A function that returns a model's run that nothing broke off; each is trained once, and read only."""
+    return functools.cache(lambda name, **options: train(tmp_path_factory.mktemp("whole") / "run", name, **options))
+
+
+@pytest.mark.parametrize("name", EACH_MODEL)
+def test_each_stage_has_a_folder_a_history_and_gradients(whole, name):
+    run = whole(name)
     assert sorted(path.name for path in run.folder.iterdir() if path.is_dir()) == STAGES[name]
     assert [each.folder.name for each in run.stages] == [*STAGES[name], "run"]
     for each in run.stages:
@@ -77,25 +86,23 @@ def test_the_layers_of_the_classifier_are_those_of_the_stages(tmp_path):
     np.testing.assert_allclose(run.model.get_layer("output").kernel, output.kernel, atol=1e-6)
 
 
-def test_the_same_seed_gives_the_same_run_and_another_one_another(tmp_path):
-    one, same, other = (train(tmp_path / str(n), seed=seed) for n, seed in enumerate((3, 3, 4)))
+@pytest.mark.xdist_group("dbn")
+def test_the_same_seed_gives_the_same_run_and_another_one_another(tmp_path, whole):
+    one, same, other = whole("dbn"), train(tmp_path / "run"), whole("dbn", seed=1)
     assert_same_run(one, same)
     assert (one.model.get_weights()[0] != other.model.get_weights()[0]).any()
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """A function that returns a model's run that nothing broke off; each is trained once."""
-    return functools.cache(lambda name: train(tmp_path_factory.mktemp("whole") / "run", name))
 
 
 class TestResume:
     @pytest.mark.parametrize(
         ("name", "at"),
         [
-            *(("dbn", at) for at in [(1, 1), (2, 0), (3, 0), (4, 1)]),
-            *(("stacked_autoencoder", at) for at in [(2, 1)]),
-            *(("generative_dbn", at) for at in [(4, 1)]),
+            pytest.param(name, at, marks=pytest.mark.xdist_group(name))
+            for name, at in [
+                *(("dbn", at) for at in [(1, 1), (2, 0), (3, 0), (4, 1)]),
+                ("stacked_autoencoder", (2, 1)),
+                ("generative_dbn", (4, 1)),
+            ]
         ],
     )
     def test_after_an_interruption_the_weights_are_those_of_a_whole_run(self, tmp_path, monkeypatch, whole, name, at):
@@ -137,12 +144,13 @@ class TestResume:
         process.wait()
         assert_same_run(whole, zoo.resume(tmp_path / "run", progress=False))
 
-    def test_a_stage_of_another_configuration_is_refused(self, tmp_path):
-        one, other = train(tmp_path / "one"), train(tmp_path / "other", seed=1)
+    @pytest.mark.xdist_group("dbn")
+    def test_a_stage_of_another_configuration_is_refused(self, tmp_path, whole):
+        one, other = shutil.copytree(whole("dbn").folder, tmp_path / "run"), whole("dbn", seed=1)
         config = (other.folder / "2-hidden_2" / "config.json").read_text()
-        (one.folder / "2-hidden_2" / "config.json").write_text(config)
+        (one / "2-hidden_2" / "config.json").write_text(config)
         with pytest.raises(InvalidValue, match="2-hidden_2 belongs to another configuration"):
-            zoo.resume(one.folder, progress=False)
+            zoo.resume(one, progress=False)
 
 
 class TestLabels:
