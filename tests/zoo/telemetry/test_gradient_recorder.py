@@ -1,6 +1,7 @@
 """The records are those of a plain gradient tape, whatever way Keras runs the step."""
 
 import copy
+import functools
 import pickle
 import subprocess
 import sys
@@ -63,6 +64,18 @@ def as_array(frame, weights):
     return frame[STATISTICS].to_numpy().reshape(-1, weights, 3)
 
 
+@pytest.fixture(scope="module")
+def expected(points):
+    """The statistics of the small model's steps, as a tape has them."""
+    return taped(small_model(), *points)
+
+
+@pytest.fixture(scope="module")
+def steps(points):
+    """The small model's records, one a step."""
+    return record(small_model(), *points)
+
+
 @pytest.mark.parametrize(
     "compiled",
     [
@@ -74,8 +87,7 @@ def as_array(frame, weights):
         pytest.param({"run_eagerly": True}, id="run_eagerly"),
     ],
 )
-def test_every_way_to_run_a_step_gives_the_tape_s_numbers(points, compiled):
-    expected = taped(small_model(), *points)
+def test_every_way_to_run_a_step_gives_the_tape_s_numbers(points, expected, compiled):
     steps = record(small_model(**compiled), *points)
     np.testing.assert_allclose(as_array(steps, 4), expected, rtol=1e-5)
     epochs = record(small_model(**compiled), *points, every="epoch")
@@ -125,15 +137,14 @@ def test_any_architecture_gives_the_tape_s_numbers(
     np.testing.assert_allclose(as_array(frame, 2 * len(widths) + 2), expected, rtol=1e-5, atol=1e-9)
 
 
-def test_the_frame_is_tidy(points):
-    frame = record(small_model(), *points, every=1)
+def test_the_frame_is_tidy(steps):
     labels = ["epoch", "step", "layer", "variable"]
     assert list(COLUMNS) == [*labels, *STATISTICS]
-    assert frame.columns.tolist() == [*COLUMNS, "max_abs", "zeros", "nans", "infs", "update_ratio"]
-    assert frame["epoch"].unique().tolist() == [1, 2]
-    assert frame["step"].unique().tolist() == list(range(1, 15))
-    assert not frame.duplicated(["step", "layer", "variable"]).any()
-    assert frame[["layer", "variable"]].drop_duplicates().to_numpy().tolist() == [
+    assert steps.columns.tolist() == [*COLUMNS, "max_abs", "zeros", "nans", "infs", "update_ratio"]
+    assert steps["epoch"].unique().tolist() == [1, 2]
+    assert steps["step"].unique().tolist() == list(range(1, 15))
+    assert not steps.duplicated(["step", "layer", "variable"]).any()
+    assert steps[["layer", "variable"]].drop_duplicates().to_numpy().tolist() == [
         ["hidden", "kernel"],
         ["hidden", "bias"],
         ["output", "kernel"],
@@ -142,24 +153,23 @@ def test_the_frame_is_tidy(points):
     assert GradientRecorder().frame().columns.tolist() == list(COLUMNS)
 
 
-def test_every_n_updates_are_recorded_from_the_first_on(points):
-    everything = record(small_model(), *points, every=1, epochs=3)
-    some = record(small_model(), *points, every=4, epochs=3)
-    assert some["step"].unique().tolist() == [1, 5, 9, 13, 17, 21]
-    expected = everything[everything["step"] % 4 == 1].reset_index(drop=True)
+def test_every_n_updates_are_recorded_from_the_first_on(points, steps):
+    some = record(small_model(), *points, every=4)
+    assert some["step"].unique().tolist() == [1, 5, 9, 13]
+    expected = steps[steps["step"] % 4 == 1].reset_index(drop=True)
     assert some.equals(expected)
 
 
 def test_more_records_than_the_device_keeps_are_all_there(points):
-    x, y = (np.tile(points[0], (10, 1)), np.tile(points[1], 10))
+    x, y = (np.tile(points[0], (6, 1)), np.tile(points[1], 6))
     frame = record(small_model(steps_per_execution=7), x, y, every=1, batch_size=1, epochs=1)
-    assert frame["step"].unique().tolist() == list(range(1, 641))
+    assert frame["step"].unique().tolist() == list(range(1, 385))
     expected = taped(small_model(), x, y, batch_size=1, epochs=1)
     np.testing.assert_allclose(as_array(frame, 4), expected, rtol=1e-4)
 
 
-def test_an_epoch_has_the_mean_the_smallest_and_the_largest_over_its_updates(points):
-    steps = as_array(record(small_model(), *points, every=1), 4).reshape(2, 7, 4, 3)
+def test_an_epoch_has_the_mean_the_smallest_and_the_largest_over_its_updates(points, steps):
+    steps = as_array(steps, 4).reshape(2, 7, 4, 3)
     epochs = record(small_model(), *points, every="epoch")
     for suffix, summary in (("", steps.mean(axis=1)), ("_min", steps.min(axis=1)), ("_max", steps.max(axis=1))):
         found = epochs[[name + suffix for name in STATISTICS]].to_numpy().reshape(2, 4, 3)
@@ -175,17 +185,38 @@ def test_of_a_long_epoch_updates_spread_evenly_over_it_are_measured(points):
     np.testing.assert_allclose(recorder.frame(full=True)[["l2", "l2_min", "l2_max"]], expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("compiled", [{}, {"steps_per_execution": 3}, {"jit_compile": True}, {"run_eagerly": True}])
-@pytest.mark.parametrize("optimizer", [keras.optimizers.SGD, keras.optimizers.AdamW])
-def test_the_update_ratio_is_what_changed_over_what_was_there(points, compiled, optimizer):
-    model, ratios = small_model(optimizer(0.1)), []
-    x, y = points
-    for start in list(range(0, 64, 10)) * 2:
-        before = model.get_weights()
-        model.train_on_batch(x[start : start + 10], y[start : start + 10])
-        pairs = zip(before, model.get_weights(), strict=True)
-        # Biases start at zero: there is no ratio yet.
-        ratios.append([np.linalg.norm(new - old) / np.linalg.norm(old) if old.any() else 0 for old, new in pairs])
+@pytest.fixture(scope="module")
+def update_ratios(points):
+    """A function that returns what each step changed in each weight over what was there."""
+
+    @functools.cache
+    def of(optimizer):
+        model, ratios = small_model(optimizer(0.1)), []
+        x, y = points
+        for start in list(range(0, 64, 10)) * 2:
+            before = model.get_weights()
+            model.train_on_batch(x[start : start + 10], y[start : start + 10])
+            pairs = zip(before, model.get_weights(), strict=True)
+            # Biases start at zero: there is no ratio yet.
+            ratios.append([np.linalg.norm(new - old) / np.linalg.norm(old) if old.any() else 0 for old, new in pairs])
+        return ratios
+
+    return of
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "compiled"),
+    [
+        (keras.optimizers.SGD, {}),
+        # It decays weights between the clipping and the seam as well, in whatever way the step is run.
+        *(
+            (keras.optimizers.AdamW, compiled)
+            for compiled in ({}, {"steps_per_execution": 3}, {"jit_compile": True}, {"run_eagerly": True})
+        ),
+    ],
+)
+def test_the_update_ratio_is_what_changed_over_what_was_there(points, update_ratios, compiled, optimizer):
+    ratios = update_ratios(optimizer)
     frame = record(small_model(optimizer(0.1), **compiled), *points)
     np.testing.assert_allclose(frame["update_ratio"].to_numpy().reshape(14, 4), ratios, rtol=1e-4)
     epochs = record(small_model(optimizer(0.1), **compiled), *points, every="epoch")
@@ -349,9 +380,9 @@ def test_accumulated_gradients_are_recorded_once_an_update(points):
     np.testing.assert_allclose(as_array(frame, 4), expected, rtol=1e-5)
 
 
-def test_gradients_under_mixed_precision_are_unscaled(points):
+def test_gradients_under_mixed_precision_are_unscaled(points, expected):
     model = small_model(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), initial_scale=1024.0))
-    np.testing.assert_allclose(as_array(record(model, *points), 4), taped(small_model(), *points), rtol=1e-5)
+    np.testing.assert_allclose(as_array(record(model, *points), 4), expected, rtol=1e-5)
 
 
 def test_frozen_layers_have_no_rows(points):
@@ -474,13 +505,13 @@ class TestTheModelIsLeftAsItWasFound:
         assert "zoo" not in keras.saving.load_model(tmp_path / "model.keras").to_json()
 
 
-def test_an_interrupted_epoch_is_in_the_frame(points):
+def test_an_interrupted_epoch_is_in_the_frame(points, expected):
     class Interrupt(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             if batch == 2:
                 raise KeyboardInterrupt
 
-    expected = taped(small_model(), *points, epochs=1)[:3].mean(axis=0)
+    expected = expected[:3].mean(axis=0)
     model, recorder = small_model(), GradientRecorder()
     with pytest.raises(KeyboardInterrupt):
         model.fit(*points, batch_size=10, shuffle=False, verbose=0, callbacks=[recorder, Interrupt()])
@@ -498,19 +529,18 @@ def test_steps_go_on_where_the_optimizer_stands(points):
     assert recorder.frame()[["epoch", "step"]].drop_duplicates().to_numpy().tolist() == [[1, 4], [2, 6], [3, 8]]
 
 
-def test_one_recorder_watches_two_models_in_turn(points):
+def test_one_recorder_watches_two_models_in_turn(points, expected):
     recorder = GradientRecorder(every=1)
     for _ in range(2):
         small_model().fit(*points, batch_size=10, shuffle=False, verbose=0, callbacks=[recorder])
-    expected = taped(small_model(), *points, epochs=1)
-    np.testing.assert_allclose(as_array(recorder.frame(), 4), np.concatenate([expected] * 2), rtol=1e-5)
+    np.testing.assert_allclose(as_array(recorder.frame(), 4), np.concatenate([expected[:7]] * 2), rtol=1e-5)
 
 
-def test_two_recorders_watch_one_model(points):
+def test_two_recorders_watch_one_model(points, expected):
     recorders = [GradientRecorder(every=1), GradientRecorder(every=2)]
     small_model().fit(*points, batch_size=10, shuffle=False, epochs=2, verbose=0, callbacks=recorders)
     every, other = (recorder.frame(full=True) for recorder in recorders)
-    np.testing.assert_allclose(as_array(every, 4), taped(small_model(), *points), rtol=1e-5)
+    np.testing.assert_allclose(as_array(every, 4), expected, rtol=1e-5)
     assert other.equals(every[every["step"] % 2 == 1].reset_index(drop=True))
 
 
