@@ -129,7 +129,8 @@ def _objective(given: Any, space_: Space | None, *, has_validation: bool) -> tup
         direction = next((way for way, words in known.items() if any(word in given for word in words)), None)
         if direction is None:
             raise InvalidValue(
-                f'Whether {given} is to be large or small is not plain: give objective=("{given}", "max") or "min".'
+                f'Whether {given} is to be large or small is not plain: give objective=("{given}", "max") or "min"; '
+                f"on the command line, max:{given} or min:{given}."
             )
         given = (given, direction)
     name, direction = given

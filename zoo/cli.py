@@ -26,6 +26,10 @@ app = typer.Typer(
 )
 out = Console(highlight=False, markup=False)
 
+Trained = Annotated[
+    str, typer.Argument(metavar="RUN|FILE|NAME", help="A run's folder, a .keras file, or a model with weights.")
+]
+
 Model = Annotated[str, typer.Argument(metavar="NAME", help="A model's name; `zoo list` has them.")]
 
 
@@ -111,11 +115,12 @@ def datasets(
 
 @app.command()
 def train(
+    context: typer.Context,
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="A model's name; `zoo list` has them.")] = None,
     dataset: Annotated[str, typer.Option(help="A data set's name; `zoo datasets` has them.")] = "digits",
     epochs: Annotated[int | None, typer.Option(help="Passes over the training set; the recipe's if not given.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Examples in a mini-batch; likewise.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="The optimiser's learning rate; likewise.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Examples in a mini-batch; the recipe's if not given.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="The optimiser's; the recipe's if not given.")] = None,
     recipe: Annotated[str | None, typer.Option(help="A recipe's name; `zoo show NAME` has them.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="OPTION=VALUE", help="An option of the model; repeatable.")
@@ -160,14 +165,14 @@ def train(
     if trial is not None and not from_search:
         raise InvalidValue("--trial names a trial of a search; give --from-search as well.")
     if resume:
-        if name:
-            raise InvalidValue(f"--resume takes up a run as it was; leave out the model's name, {name}.")
+        _refuse_others(context, "--resume takes up a run as it was", {"resume", "epochs", "strategy", "workers", "watch"})
         run = zoo.resume(resume, epochs=epochs, strategy=strategy, watch=watch)
     elif from_search:
-        if name:
-            raise InvalidValue(f"--from-search trains what the search was for; leave out the model's name, {name}.")
-        if recipe or set_ or labels or pretraining_epochs:
-            raise InvalidValue("--from-search takes recipe and options from the search; leave out those of your own.")
+        _refuse_others(
+            context,
+            "--from-search trains what the search was for",
+            set(context.params) - {"name", "dataset", "recipe", "set_", "labels", "pretraining_epochs"},
+        )
         import tuning
 
         run = tuning.train(
@@ -209,14 +214,14 @@ def train(
         )
     if not run.folder.exists():
         return  # another worker writes, and tells
-    done = f"{len(run.metrics)} epochs, {run.seconds:.1f} s"
+    done = f"{_epochs(len(run.metrics))}, {run.seconds:.1f} s"
     if "replicas" in run.division:
         done += f", mini-batches of {run.division}"
     first = [name for name in ("accuracy", "loss") if name in run.test]
     test = "".join(f", test {name} {run.test[name]:.4f}" for name in (*first, *sorted(set(run.test) - set(first))))
     for stage in run.stages[:-1]:
-        seconds = f"{stage.seconds:.1f} s"
-        out.print(f"{stage.status}: {stage.name}, {len(stage.metrics)} epochs, {seconds}, in {stage.folder.name}")
+        done_before = f"{_epochs(len(stage.metrics))}, {stage.seconds:.1f} s"
+        out.print(f"{stage.status}: {stage.name}, {done_before}, in {stage.folder.name}")
     out.print(f"{run.status}: {done}{test}")
     if len(run.gradients):
         _print_gradients(run)
@@ -299,7 +304,7 @@ def tune(
             f"best: trial {found.best}, {found.objective[0]} {row['objective']:.4f}, {found.words(found.best)}",
             soft_wrap=True,
         )
-        out.print(f"train it in full: zoo train --from-search {found.folder}", soft_wrap=True)
+        out.print(f"train it in full: zoo train --from-search {found.folder} (--epochs N)", soft_wrap=True)
     files = sorted(path.name for path in found.folder.iterdir() if path.is_file() and path.name[0] != ".")
     out.print(f"files in {found.folder}: {', '.join(files)}", soft_wrap=True)
     if found.status == "interrupted":
@@ -308,25 +313,20 @@ def tune(
 
 @app.command()
 def probe(
-    model_file: Annotated[
-        Path, typer.Argument(metavar="MODEL_FILE", help="A .keras file, as in runs/RUN/model.keras.")
-    ],
+    what: Trained,
     dataset: Annotated[str, typer.Option(help="A data set's name; `zoo datasets` has them.")] = "digits",
     examples: Annotated[int, typer.Option(help="How many of the first training examples to measure.")] = 1000,
 ) -> None:
     """Measure the gradient of a saved model in every layer, without training it."""
     from zoo.training import probe
 
-    frame = probe(model_file, dataset, examples=examples)
+    frame = probe(what, dataset, examples=examples)
     table = _table("layer", "variable", "l2", "rms", "mean_abs", "max_abs", "zeros")
     for row in frame[["layer", "variable", "l2", "rms", "mean_abs", "max_abs", "zeros"]].itertuples(index=False):
         table.add_row(*(f"{value:.3g}" if isinstance(value, float) else value for value in row))
     out.print(table)
 
 
-Trained = Annotated[
-    str, typer.Argument(metavar="RUN|FILE|NAME", help="A run's folder, a .keras file, or a model with weights.")
-]
 Weights = Annotated[str | None, typer.Option(help="Which pre-trained weights of NAME; `zoo list --weights` has them.")]
 
 
@@ -432,6 +432,18 @@ def main() -> None:
         sys.exit(error.exit_code)
 
 
+def _refuse_others(context: typer.Context, why: str, taken: set[str]) -> None:
+    """Refuses what was given on the command line and is not taken, which would go by without a word."""
+    given = []
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name not in taken and source is not None and source.name == "COMMANDLINE":
+            option = parameter.opts[0]
+            given.append(option if option[0] == "-" else f"the model's name, {context.params[option]}")
+    if given:
+        raise InvalidValue(f"{why}; leave out {' and '.join(given)}.")
+
+
 def _options(name: str, settings: list[str]) -> dict[str, Any]:
     return _parsed(name, settings, {key: option.annotation for key, option in zoo.card(name).options.items()})
 
@@ -446,6 +458,10 @@ def _parsed(name: str, settings: list[str], known: Mapping[str, Any]) -> dict[st
             raise unknown("option", option, known, of=name)
         options[option] = parse(option, value, known[option])
     return options
+
+
+def _epochs(count: int) -> str:
+    return f"{count} epoch" if count == 1 else f"{count} epochs"
 
 
 def _without(arguments: list[str], option: str) -> list[str]:

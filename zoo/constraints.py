@@ -135,7 +135,8 @@ _WORDS = {
 
 
 def _describe_choice(kind: Any) -> str:
-    return "one of " + ", ".join(map(repr, get_args(kind)))
+    values = [repr(value) for value in get_args(kind)]
+    return values[0] if len(values) == 1 else "one of " + ", ".join(values)
 
 
 def _alternatives(annotation: Any) -> tuple[Any, ...]:

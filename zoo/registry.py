@@ -14,6 +14,7 @@ from zoo.constraints import check, describe
 from zoo.errors import InvalidValue, unknown
 from zoo.origin import Origin, remember
 from zoo.recipes import Recipe
+from zoo.tensorflow_import import import_tensorflow
 
 if TYPE_CHECKING:
     import keras
@@ -142,6 +143,7 @@ def create(name: str, *, weights: str | None = None, **options: Any) -> keras.Mo
     >>> zoo.create("deep_mlp", depth=2, width=30, activation="sigmoid").count_params()
     24790
     """
+    import_tensorflow()
     if weights is None:
         return card(name).build(**options)
     from zoo import presets

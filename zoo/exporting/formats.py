@@ -92,7 +92,7 @@ def _package(name: str, extra: str) -> ModuleType:
         return importlib.import_module(name)
     except ImportError as error:
         raise RunFailed(
-            f"The format {extra} needs the package {name}: pip install 'keras-classic-zoo[{extra}]'."
+            f"The format {extra} needs the package {name}; pip install '.[{extra}]' among the zoo's sources brings it."
         ) from error
 
 

@@ -46,5 +46,5 @@ def image_input(
     sizes = " or ".join(f"{side}x{side}" for side in sorted({size, *padded}))
     raise InvalidValue(
         f"{model} takes images of {sizes}; got {rows}x{columns}. {'Cut' if max(rows, columns) > size else 'Pad'} them "
-        f"to {size}x{size}, or set resize=True and it resizes them."
+        f"to {size}x{size}, take resize=True (--set resize=True), which resizes them, or a data set such as mnist."
     )

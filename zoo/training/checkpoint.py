@@ -25,12 +25,14 @@ class Position:
         step: Steps of the next one that are done.
         history: The metrics of each epoch that is done.
         way: How the steps were compiled, a `Way`; in another one the numbers would differ in the last bit.
+        seconds: How long all of it took.
     """
 
     epoch: int = 0
     step: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     way: tuple[bool, bool] | None = None
+    seconds: float = 0.0
 
 
 class Checkpoint:

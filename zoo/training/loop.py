@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -115,6 +116,7 @@ def fit(
     checkpoint_every = check("checkpoint_every", checkpoint_every, Annotated[int, at_least(1)] | None)
     if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint(checkpoint)
+    began = time.perf_counter()
     stands = (checkpoint.position() if checkpoint else None) or Position(epoch=initial_epoch)
     callbacks = list(callbacks or [])
     data = _arrays(x, y, sample_weight, class_weight) if _are_arrays(x) else None
@@ -175,7 +177,8 @@ def fit(
 
     def save(epoch: int, step: int = 0) -> None:
         if checkpoint:
-            checkpoint.save(training.variables, Position(epoch, step, past, training.way))
+            seconds = stands.seconds + time.perf_counter() - began
+            checkpoint.save(training.variables, Position(epoch, step, past, training.way, seconds))
 
     past, logs = list(stands.history), {}
     model.stop_training = False

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from zoo.constraints import Count, check
 from zoo.errors import InvalidValue
+from zoo.opening import open_model
 from zoo.origin import origin_of
 from zoo.packages import our_datasets
-from zoo.saving import load
 from zoo.training.configuration import WITHOUT_LABELS
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def probe(path: str | Path, dataset: str = "digits", *, examples: int = 1000) ->
     Inputs are scaled, and the data split, as they were when it was trained.
 
     Args:
-        path: A `.keras` file of a trained model of the zoo, as a run leaves it.
+        path: A run's folder, a `.keras` file as a run leaves it, or the name of a model that has weights.
         dataset: A name of `datasets.names()`.
         examples: How many of the first training examples are measured.
 
@@ -34,7 +34,7 @@ def probe(path: str | Path, dataset: str = "digits", *, examples: int = 1000) ->
         InvalidValue: There is no such file, it was not trained, or it takes inputs of another shape.
         UnsafeFile: The file is not a model of this zoo, or not as it was saved.
     """
-    model = load(path)
+    model = open_model(path)
     origin = origin_of(model)
     if origin is None or origin.recipe is None:
         raise InvalidValue(f"{path} holds a model that was not trained: it has no loss to measure.")

@@ -132,7 +132,8 @@ def run_stage(
             )
         except KeyboardInterrupt:
             status = "interrupted"
-    seconds = time.perf_counter() - start
+    reached = checkpoint.position()
+    seconds = reached.seconds if reached else time.perf_counter() - start
     error = why_broken(tables.metrics, recorder)
     if error:
         error += f" A learning rate below {recipe.learning_rate:g} may help."

@@ -227,7 +227,9 @@ zoo.train("dropout_mlp", "moons", epochs=4, batch_size=16, seed=3, run_dir=sys.a
 
     def test_a_run_can_be_made_longer(self, tmp_path):
         run = zoo.train("deep_mlp", "moons", run_dir=tmp_path / "run", progress=False, **{**MODEL, "epochs": 2})
-        zoo.resume(run.folder, epochs=4, progress=False)
+        longer = zoo.resume(run.folder, epochs=4, progress=False)
+        assert longer.seconds > run.seconds  # of all of it
+        assert zoo.resume(run.folder, progress=False).seconds == longer.seconds
         whole = zoo.train("deep_mlp", "moons", run_dir=tmp_path / "whole", progress=False, **MODEL)
         assert_same_runs(whole.folder, run.folder)
 
