@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
+from zoo.axes import epoch_axis, log_axis
 from zoo.constraints import check
 from zoo.errors import InvalidValue, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Statistic = Literal["l2", "mean_abs", "rms"]
@@ -32,7 +36,7 @@ def plot_gradients(
         title: A title for the figure.
 
     Returns:
-        The figure; `figure.savefig(path)` writes it.
+        The figure; `figure.savefig(path)` writes it. It says where the gradient is NaN or infinite.
 
     Raises:
         InvalidValue: There are no records, or no such statistic.
@@ -40,7 +44,6 @@ def plot_gradients(
     """
     from matplotlib import colormaps
     from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
 
     frame, variable, time = _chosen(frame, statistic, variable)
     figure = Figure(figsize=(7.5, 4.5), layout="constrained")
@@ -51,18 +54,17 @@ def plot_gradients(
         line = frame[frame["layer"] == layer]
         axes.plot(
             line[time],
-            line[statistic].where(line[statistic] > 0),
+            _drawable(line[statistic]),
             color=shades(0.88 * number / max(1, len(layers) - 1)),
             linestyle=_DASHES[number % len(_DASHES)],
             marker=_MARKERS[number % len(_MARKERS)],
             markersize=5,
-            markevery=max(1, len(line) // 12),
+            markevery=sorted({*range(0, len(line), max(1, len(line) // 12)), len(line) - 1}),
             label=layer,
         )
-    axes.set_yscale("log")
+    _sizes_axis(axes, frame, statistic, variable, time)
     axes.set_xlabel("epoch" if time == "epoch" else "update")
-    axes.set_ylabel(f"gradient of each layer's {variable}\n({_MEANING[statistic]})")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    epoch_axis(axes, frame[time])
     axes.grid(alpha=0.3, which="major")
     axes.set_title(title or "Gradient magnitude")
     handles, labels = axes.get_legend_handles_labels()
@@ -92,19 +94,19 @@ def plot_profile(
     from matplotlib.figure import Figure
 
     frame, variable, time = _chosen(frame, statistic, variable)
-    table = frame.pivot_table(index="layer", columns=time, values=statistic, sort=False)
+    table = _layers_by_time(frame, statistic, time)
     figure = Figure(figsize=(7.5, 4.5), layout="constrained")
     axes = figure.subplots()
     moments = sorted({table.columns[0], table.columns[len(table.columns) // 2], table.columns[-1]})
     for moment, colour, dash, marker in zip(
         moments, ("#0072B2", "#009E73", "#D55E00"), _DASHES, _MARKERS, strict=False
     ):
-        sizes = table[moment].where(table[moment] > 0)
-        axes.plot(range(len(sizes)), sizes, color=colour, linestyle=dash, marker=marker, label=f"{time} {moment}")
-    axes.set_yscale("log")
+        axes.plot(
+            range(len(table)), table[moment], color=colour, linestyle=dash, marker=marker, label=f"{time} {moment}"
+        )
+    _sizes_axis(axes, frame, statistic, variable, time)
     axes.set_xticks(range(len(table)), table.index, rotation=30 if len(table) > 6 else 0)
     axes.set_xlabel("layer, from the input to the output")
-    axes.set_ylabel(f"gradient of each layer's {variable}\n({_MEANING[statistic]})")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
     axes.set_title(title or "Gradient by depth")
@@ -123,7 +125,7 @@ def plot_heatmap(
         title: A title for the figure.
 
     Returns:
-        The figure; `figure.savefig(path)` writes it. A gradient of exactly zero is left white.
+        The figure; `figure.savefig(path)` writes it. A gradient that is zero, NaN or infinite is left white.
 
     Raises:
         InvalidValue: There are no records, or no such statistic.
@@ -133,13 +135,12 @@ def plot_heatmap(
     from matplotlib.figure import Figure
 
     frame, variable, time = _chosen(frame, statistic, variable)
-    table = frame.pivot_table(index="layer", columns=time, values=statistic, sort=False)
-    sizes = table.where(table > 0)
+    table = _layers_by_time(frame, statistic, time)
     figure = Figure(figsize=(7.5, 1.5 + 0.45 * len(table)), layout="constrained")
     axes = figure.subplots()
-    low, high = sizes.min().min(), sizes.max().max()
+    low, high = table.min().min(), table.max().max()
     norm = LogNorm(low, high if high > low else low * 10) if low > 0 else None
-    image = axes.pcolormesh(range(len(table.columns) + 1), range(len(table) + 1), sizes, cmap="viridis", norm=norm)
+    image = axes.pcolormesh(range(len(table.columns) + 1), range(len(table) + 1), table, cmap="viridis", norm=norm)
     places = sorted({round(i * (len(table.columns) - 1) / 8) for i in range(9)})
     axes.set_xticks([place + 0.5 for place in places], [str(table.columns[place]) for place in places])
     axes.set_yticks([row + 0.5 for row in range(len(table))], table.index)
@@ -166,6 +167,37 @@ def one_a_layer(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     if set(biases["layer"]) == set(frame["layer"]):
         return biases, "bias"
     return frame[frame["variable"] == frame.groupby("layer")["variable"].transform("first")], "weights"
+
+
+def _drawable(sizes: Any) -> Any:
+    """Returns sizes, NaN for those that a log scale cannot hold."""
+    return sizes.where((sizes > 0) & (sizes < np.inf))
+
+
+def _layers_by_time(frame: pd.DataFrame, statistic: str, time: str) -> pd.DataFrame:
+    table = frame.pivot_table(index="layer", columns=time, values=statistic, sort=False)
+    # A pivot table leaves out what is NaN everywhere.
+    return _drawable(table.reindex(index=frame["layer"].unique(), columns=frame[time].unique()))
+
+
+def _sizes_axis(axes: Axes, frame: pd.DataFrame, statistic: str, variable: str, time: str) -> None:
+    """Makes the vertical axis one of sizes, and says in the panel what it cannot show."""
+    sizes = _drawable(frame[statistic])
+    log_axis(axes.yaxis, sizes.min(), sizes.max())
+    axes.set_ylabel(f"gradient of each layer's {variable}\n({_MEANING[statistic]})")
+    broken = frame.loc[~np.isfinite(frame[statistic]), time]
+    note = ""
+    if len(broken):
+        note = f"NaN or infinite, first in {'epoch' if time == 'epoch' else 'update'} {broken.min()}"
+    elif sizes.isna().all():
+        note = "every gradient is exactly 0"
+    if sizes.isna().all():
+        axes.tick_params(axis="y", which="both", left=False, labelleft=False)
+    # Where a training broke there are no lines: at the right.
+    box = {"facecolor": "white", "edgecolor": "#D55E00"}
+    axes.text(
+        0.98, 0.96, note, transform=axes.transAxes, ha="right", va="top", color="#D55E00", bbox=box if note else None
+    )
 
 
 def _chosen(frame: pd.DataFrame, statistic: str, variable: str | None) -> tuple[pd.DataFrame, str, str]:

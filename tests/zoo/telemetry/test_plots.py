@@ -43,6 +43,37 @@ def test_a_gradient_of_zero_leaves_a_gap(frame):
     assert pd.isna(axes.lines[0].get_ydata()[1])
 
 
+def notes(figure):
+    return [text.get_text() for text in figure.axes[0].texts if text.get_text()]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_training_that_broke_is_drawn_as_far_as_it_got_and_said_so(frame, value):
+    broken = frame.assign(rms=frame["rms"].where(frame["epoch"] < 3, value))
+    figure = plot_gradients(broken)
+    assert notes(figure) == notes(plot_profile(broken)) == ["NaN or infinite, first in epoch 3"]
+    assert figure.axes[0].lines[0].get_ydata()[0] == 0.5
+    assert notes(plot_gradients(frame)) == []
+
+
+@pytest.mark.parametrize("plot", [plot_gradients, plot_profile, plot_heatmap])
+def test_records_without_a_size_keep_their_layers_and_epochs(frame, plot):
+    nothing = frame.assign(rms=float("nan"))
+    (axes, *_) = plot(nothing).axes
+    plot(nothing).draw_without_rendering()
+    labels = [tick.get_text() for tick in (*axes.get_xticklabels(), *axes.get_yticklabels())]
+    assert {"1", "2", "3"} <= set(labels) or {"hidden", "output"} <= set(labels)
+    if plot is not plot_heatmap:
+        assert notes(plot(nothing)) == ["NaN or infinite, first in epoch 1"]
+        assert notes(plot(frame.assign(rms=0.0))) == ["every gradient is exactly 0"]
+
+
+def test_the_last_epoch_has_a_marker(frame):
+    many = pd.concat([frame[frame["epoch"] == 1].assign(epoch=epoch) for epoch in range(1, 31)])
+    (axes,) = plot_gradients(many).axes
+    assert axes.lines[0].get_markevery()[-1] == 29
+
+
 def test_records_of_single_updates_are_drawn_over_updates(frame):
     (axes,) = plot_gradients(frame.assign(epoch=1), statistic="l2", variable="bias").axes
     assert axes.get_xlabel() == "update"
