@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 # From the ground up; a floor may import those below it and itself.
 FLOORS = [
-    {"zoo", "zoo.errors", "zoo.constraints", "zoo.files", "zoo.tensorflow_import"},
+    {"zoo", "zoo.axes", "zoo.errors", "zoo.constraints", "zoo.files", "zoo.tensorflow_import"},
     {"datasets"},
     {
         *("zoo.recipes", "zoo.origin", "zoo.registry", "zoo.models", "zoo.layers", "zoo.optimizers", "zoo.presets"),

@@ -90,7 +90,9 @@ def plot_worst(evaluation: Evaluation) -> Figure | None:
     aspect = split.x.shape[2] / split.x.shape[1]
     columns = 2 * max(1, round(COLUMNS / 2 / np.sqrt(aspect)))  # even: an image and what is made of it are a pair
     pictures, captions = [], []
-    for row in evaluation.order[: ROWS * columns // (2 if reconstructing else 1)]:
+    shown = evaluation.order[: ROWS * columns // (2 if reconstructing else 1)]
+    all_sure = bool((evaluation.confidence[shown] >= 0.9995).all())
+    for row in shown:
         pictures.append(split.x[row])
         captions.append(_read(split.y[row], names))
         if reconstructing:
@@ -98,15 +100,18 @@ def plot_worst(evaluation: Evaluation) -> Figure | None:
             captions.append(f"squared error {evaluation.confidence[row]:.1f}")
         else:
             taken = _read(evaluation.outputs[row].argmax(axis=-1), names)
-            captions[-1] += f", not {taken} ({evaluation.confidence[row]:.2f})"
+            captions[-1] += f", read as {taken}" + ("" if all_sure else f" ({evaluation.confidence[row]:.3f})")
     rows, width = -(-len(pictures) // columns), 10 / columns
     figure = Figure(figsize=(10, 0.5 + rows * (width / aspect + 0.25)), layout="constrained")
     for axes in (grid := figure.subplots(rows, columns, squeeze=False)).flat:
         axes.axis("off")
     for axes, picture, caption in zip(grid.flat, pictures, captions, strict=False):
         axes.imshow(picture.squeeze(), cmap="gray_r", vmin=0, vmax=1)
-        axes.set_title(caption, fontsize=8)
-    what = "the worst reconstructions" if reconstructing else "the mistakes that it was surest of"
+        axes.set_title(caption, fontsize=7.5)
+    what = "the worst reconstructions"
+    if not reconstructing:
+        sure = "its confidence is above 0.999 in each" if all_sure else "its confidence in brackets"
+        what = f"the mistakes that it was surest of; {sure}"
     figure.suptitle(f"{_title(evaluation)}: {what}", fontsize=10)
     return figure
 

@@ -34,11 +34,17 @@ def captions(figure):
     return [axes.get_title() for axes in figure.axes if axes.get_title()]
 
 
-def test_worst_says_what_an_image_is_and_is_not(evaluation):
+def test_worst_says_what_an_image_is_and_what_it_is_taken_for(evaluation):
     first = evaluation.order[0]
     found = captions(plot_worst(evaluation))
     assert len(found) == 40
-    assert found[0] == f"{DIGITS.test.y[first]}, not 3 ({evaluation.confidence[first]:.2f})"
+    assert found[0] == f"{DIGITS.test.y[first]}, read as 3 ({evaluation.confidence[first]:.3f})"
+
+
+def test_a_confidence_that_is_1_throughout_is_said_once(evaluation):
+    figure = plot_worst(replace(evaluation, confidence=np.ones(len(DIGITS.test))))
+    assert captions(figure)[0] == f"{DIGITS.test.y[evaluation.order[0]]}, read as 3"
+    assert "above 0.999 in each" in figure.get_suptitle()
 
 
 def test_worst_of_sequences_says_the_whole_numbers_and_has_room_for_them():
@@ -46,7 +52,7 @@ def test_worst_of_sequences_says_the_whole_numbers_and_has_room_for_them():
     outputs[:, [0, 1, 2, 3], [1, 4, 10, 7]] = 1  # two digits: 4 and none
     figure = plot_worst(judged(NUMBERS, outputs, np.arange(len(outputs)), np.ones(len(outputs))))
     length, *digits = NUMBERS.test.y[0]
-    assert captions(figure)[0] == f"{''.join(map(str, digits[: length + 1]))}, not 4_ (1.00)"
+    assert captions(figure)[0] == f"{''.join(map(str, digits[: length + 1]))}, read as 4_"
     assert len({axes.get_position().x0 for axes in figure.axes}) < 8
 
 
