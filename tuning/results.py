@@ -210,12 +210,14 @@ def plot_parameters(
             values = values.map(lambda each, kinds=kinds: kinds.index(str(each)))
             axes.set_xticks(range(len(kinds)), kinds, rotation=30 if max(map(len, kinds)) > 5 else 0)
             axes.set_xlim(-0.5, len(kinds) - 0.5)
-        elif parameters[name]:
+        elif parameters[name] or name == "batch_size":
             axes.set_xscale("log")
-            axes.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=8))
+            axes.xaxis.set_major_locator(
+                LogLocator(subs=(1, 3) if values.max() < 100 * values.min() else (1,), numticks=8)
+            )
             axes.xaxis.set_major_formatter("{x:g}")
             axes.xaxis.set_minor_formatter(NullFormatter())
-        elif values.nunique() <= TICKS:
+        if is_number and values.nunique() <= TICKS and not parameters[name]:
             axes.set_xticks(sorted(values.unique()))
         _points(axes, there, values, None)
         axes.set_xlabel(name)
@@ -236,5 +238,5 @@ def _points(axes: Any, frame: pd.DataFrame, x: pd.Series, label: str | None) -> 
         rows = frame["status"] == status
         if rows.any():
             axes.plot(
-                x[rows], frame["objective"][rows], MARKERS[status], color=colour, alpha=0.7, markersize=5, label=status
+                x[rows], frame["objective"][rows], MARKERS[status], color=colour, alpha=0.4, markersize=6, label=status
             )

@@ -57,6 +57,20 @@ def test_each_parameter_has_its_own_axes():
     assert [tick.get_text() for tick in shown["kind"].get_xticklabels()] == ["a", "b"]
 
 
+def test_batch_sizes_are_on_a_log_scale_with_a_tick_each():
+    sizes = (8, 16, 32, 64, 128)
+    trials = {str(n): {**RESULTS["0"], "values": {"batch_size": size}} for n, size in enumerate(sizes)}
+    (axes,) = plot_parameters(table(trials), ("val_accuracy", "max"), {"batch_size": False}).axes
+    axes.figure.draw_without_rendering()
+    assert axes.get_xscale() == "log"
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["8", "16", "32", "64", "128"]
+
+
+def test_points_that_lie_on_each_other_shine_through():
+    (axes,) = plot_parameters(table(RESULTS), ("val_accuracy", "max"), {"depth": False}).axes
+    assert all(line.get_alpha() < 0.5 for line in axes.lines)
+
+
 def test_a_folder_without_a_search_or_with_a_damaged_one_is_said_so(tmp_path):
     with pytest.raises(InvalidValue, match="There is no search in"):
         read_search(tmp_path)
