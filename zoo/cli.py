@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,13 +40,16 @@ def list_(
 ) -> None:
     """List the models of the zoo."""
     if weights:
-        out.print(_weights_table(pattern))
+        _print_weights(pattern)
         return
     table = _table("name", "what it is", "recipes")
     for name in zoo.list_models(pattern):
         card = zoo.card(name)
         table.add_row(name, card.summary, ", ".join(recipe.name for recipe in card.recipes))
-    out.print(table if table.row_count else f'No model matches "{pattern}".')
+    if not table.row_count:
+        out.print(f'No model matches "{pattern}".')
+        return
+    _print(table)
 
 
 @app.command()
@@ -78,12 +81,14 @@ def show(
     options = _table("option", "default", "values", "meaning")
     for option in card.options.values():
         options.add_row(option.name, str(option.default), option.values, option.help)
-    out.print(options)
-    recipes = _table("recipe", *(recipe.name for recipe in card.recipes))
-    for field in dataclasses.fields(Recipe)[1:]:
-        recipes.add_row(field.name, *(_plain(getattr(recipe, field.name)) for recipe in card.recipes))
-    out.print()
-    out.print(recipes)
+    _print(options)
+    left = list(card.recipes)
+    while left:  # as many beside each other as there is room for
+        tables = [_recipe_table(left[:count]) for count in range(1, len(left) + 1)]
+        fitting = max(sum(sum(_words(table)) <= out.width for table in tables), 1)
+        out.print()
+        _print(tables[fitting - 1])
+        del left[:fitting]
     _show_weights(name)
 
 
@@ -100,7 +105,7 @@ def datasets(
         for each in map(package.source, package.names()):
             shape = "x".join(map(str, each.input_shape))
             table.add_row(each.name, each.title, shape, str(len(each.class_names)), str(each.examples), each.licence)
-        out.print(table)
+        _print(table)
         return
     data = package.load(name)
     out.print(data.name, style="bold")
@@ -391,11 +396,14 @@ def reproduce(
     if markdown:
         print(reproduction.markdown(table))
         return
-    shown = _table("row", "model", "recipe", "published", "ours", "short by", "seeds", "minutes")
-    for each in table.to_dict("records") if row in ("", "all") else table[table["row"] == row].to_dict("records"):
-        columns = ("row", "model", "recipe", "published", "ours", "short_by", "ours_by_seed", "minutes")
-        shown.add_row(*(each[column] for column in columns))
-    out.print(shown)
+    names = ["row", "model", "recipe", "published", "ours", "short_by", "minutes"]
+    if row not in ("", "all"):
+        table = table[table["row"] == row]
+        names.append("ours_by_seed")
+    shown = _table(*(name.replace("_", " ") for name in names), gap=1)
+    for each in table.to_dict("records"):
+        shown.add_row(*(each[name] for name in names))
+    _print(shown)
 
 
 @app.command()
@@ -487,17 +495,22 @@ def _print_gradients(run: zoo.Run) -> None:
     out.print(table)
 
 
-def _weights_table(pattern: str) -> Table:
+def _print_weights(pattern: str) -> None:
     from zoo.presets import list_weights
 
-    table = _table("model", "weights", "parameters", "on the test set, 95 % interval", "trained by")
-    for card in list_weights(pattern):
-        metrics = [
-            f"{name} {each['value']:.4f} ({each['low']:.4f} to {each['high']:.4f})"
-            for name, each in card.metrics.items()
-        ]
-        table.add_row(card.model, card.name, f"{card.parameters:,}", ", ".join(metrics), card.command)
-    return table
+    table = _table("model", "weights", "parameters", "on the test set", "95 % interval", gap=1)
+    cards = list_weights(pattern)
+    if not cards:
+        out.print(f'No model with weights matches "{pattern}".')
+        return
+    for card in cards:
+        values = [f"{name} {each['value']:.4f}" for name, each in card.metrics.items()]
+        intervals = [f"{each['low']:.4f} to {each['high']:.4f}" for each in card.metrics.values()]
+        table.add_row(card.model, card.name, f"{card.parameters:,}", "\n".join(values), "\n".join(intervals))
+    _print(table)
+    out.print("\nThey were made by")
+    for card in cards:
+        out.print(card.command, soft_wrap=True)
 
 
 def _show_weights(name: str) -> None:
@@ -508,7 +521,6 @@ def _show_weights(name: str) -> None:
         versions = ", ".join(f"{package} {version}" for package, version in card.versions.items())
         table = _table("weights", card.name)
         for key, text in (
-            ("made by", card.command),
             ("parameters", f"{card.parameters:,}"),
             *((key, f"{m['value']:.4f} ({m['low']:.4f} to {m['high']:.4f})") for key, m in card.metrics.items()),
             ("data", f"{data['title']}; {data['origin']}; {data['licence']}"),
@@ -518,7 +530,15 @@ def _show_weights(name: str) -> None:
         ):
             table.add_row(key, text)
         out.print()
-        out.print(table)
+        _print(table)
+        out.print(f"made by: {card.command}", soft_wrap=True)
+
+
+def _recipe_table(recipes: Sequence[Recipe]) -> Table:
+    table = _table("recipe", *(recipe.name for recipe in recipes), gap=1)
+    for field in dataclasses.fields(Recipe)[1:]:
+        table.add_row(field.name, *(_plain(getattr(recipe, field.name)) for recipe in recipes))
+    return table
 
 
 def _plain(value: object) -> str:
@@ -536,6 +556,30 @@ def _table(*columns: str, gap: int = 2) -> Table:
     for number, column in enumerate(columns):
         table.add_column(column, overflow="fold", no_wrap=number == 0)
     return table
+
+
+def _cells(table: Table) -> list[list[str]]:
+    return [[str(column.header), *map(str, column.cells)] for column in table.columns]
+
+
+def _words(table: Table) -> list[int]:
+    """Returns how wide each column must be for its longest word, the gap after it counted."""
+    widths = [max((len(word) for cell in cells for word in cell.split()), default=0) for cells in _cells(table)]
+    first = max(map(len, _cells(table)[0]))  # what a row is called stays on one line
+    gap = table.padding[1]
+    return [width + gap for width in (first, *widths[1:-1])] + widths[-1:]
+
+
+def _print(table: Table) -> None:
+    """Prints a table without breaking a word: a column has room for its longest, what is left goes to the prose."""
+    least, gap = _words(table), table.padding[1]
+    most = [max(len(line) for cell in cells for line in cell.split("\n")) + gap for cells in _cells(table)]
+    wanted = [max(wide - few, 0) for wide, few in zip(most, least, strict=True)]
+    spare = min(max(out.width - sum(least), 0), sum(wanted))
+    for column, few, more in zip(table.columns, least, wanted, strict=True):
+        column.width = few + spare * more // max(sum(wanted), 1) - (0 if column is table.columns[-1] else gap)
+    table.width = sum(least) + spare
+    out.print(table, crop=False)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import datasets
 import zoo
 from zoo import cli, presets, reproduction
 
@@ -76,6 +77,34 @@ def test_show_layers_fits_into_80_columns(run):
     assert code == 0
     assert max(map(len, out.splitlines())) <= 80
     assert "conv_3         Conv2D        9x37x11       3,036     3,036   1,010,988 24x24" in out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["list"], ["list", "--weights"], ["datasets"], ["reproduce"], *(["show", name] for name in zoo.list_models())],
+    ids=" ".join,
+)
+def test_no_table_breaks_a_word_at_80_columns(run, arguments):
+    _, out, _ = run(*arguments)
+    words = set(out.split())
+    commands = [card.command for card in presets.list_weights()]
+    assert max(len(line) for line in out.splitlines() if not any(each in line for each in commands)) <= 80
+    if arguments[-1] == "--weights":
+        assert set(commands) <= set(out.splitlines())
+    elif arguments[0] == "show":
+        card = zoo.card(arguments[1])
+        assert words >= {*card.options, *(recipe.loss for recipe in card.recipes)}
+        assert {f"made by: {each.command}" for each in presets.list_weights(arguments[1])} <= set(out.splitlines())
+    elif arguments[0] == "reproduce":
+        assert words >= set(reproduction.read()[["row", "model", "recipe"]].to_numpy().ravel())
+    else:
+        assert words >= set(zoo.list_models() if arguments == ["list"] else datasets.names())
+
+
+def test_a_row_that_is_asked_for_has_its_figure_by_seed(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(reproduction, "reproduce", lambda row, **how: reproduction.read())
+    out = run("reproduce", "nielsen-2")[1]
+    assert set(reproduction.read().set_index("row")["ours_by_seed"]["nielsen-2"].split()) <= set(out.split())
 
 
 @pytest.fixture(scope="module")
