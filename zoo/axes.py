@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
 
 
 def epoch_axis(axes: Axes, epochs: Any) -> None:
@@ -25,18 +24,20 @@ def epoch_axis(axes: Axes, epochs: Any) -> None:
     axes.set_xticks([first, *(int(tick) for tick in ticks if first < tick <= last)])
 
 
-def log_axis(axis: Axis, low: float, high: float) -> None:
-    """Makes an axis logarithmic; over less than two decades it has more ticks than the powers of ten.
+def log_axis(axes: Axes, low: float, high: float) -> None:
+    """Makes the vertical axis logarithmic; over less than two decades it has more ticks than the powers of ten.
 
     Args:
-        axis: The axis.
+        axes: The axes.
         low: The least of the values that are drawn.
         high: The greatest.
     """
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-    (axis.axes.set_xscale if axis.axis_name == "x" else axis.axes.set_yscale)("log")
+    axes.set_yscale("log")
     if high < 100 * low:
-        axis.set_major_locator(MaxNLocator(6, steps=(1, 2, 5, 10)) if high < 10 * low else LogLocator(subs=(1, 2, 5)))
-        axis.set_major_formatter("{x:g}")
-        axis.set_minor_formatter(NullFormatter())
+        axes.yaxis.set_major_locator(
+            MaxNLocator(6, steps=(1, 2, 5, 10)) if high < 10 * low else LogLocator(subs=(1, 2, 5))
+        )
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())

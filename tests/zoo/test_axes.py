@@ -27,7 +27,7 @@ def test_epochs_are_whole_numbers_and_start_at_the_first(axes, epochs, ticks):
 @pytest.mark.parametrize(("low", "high"), [(0.06, 0.064), (0.06, 0.5), (0.03, 0.9), (0.5, 0.5), (1e-7, 1e-1)])
 def test_a_log_axis_has_three_ticks_to_read_at_least(axes, low, high):
     axes.plot([1, 2], [low, high])
-    log_axis(axes.yaxis, low, high)
+    log_axis(axes, low, high)
     axes.figure.draw_without_rendering()
     bottom, top = axes.get_ylim()
     labels = [tick.label1.get_text() for tick in axes.yaxis.get_major_ticks() if bottom <= tick.get_loc() <= top]

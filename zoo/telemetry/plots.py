@@ -183,7 +183,7 @@ def _layers_by_time(frame: pd.DataFrame, statistic: str, time: str) -> pd.DataFr
 def _sizes_axis(axes: Axes, frame: pd.DataFrame, statistic: str, variable: str, time: str) -> None:
     """Makes the vertical axis one of sizes, and says in the panel what it cannot show."""
     sizes = _drawable(frame[statistic])
-    log_axis(axes.yaxis, sizes.min(), sizes.max())
+    log_axis(axes, sizes.min(), sizes.max())
     axes.set_ylabel(f"gradient of each layer's {variable}\n({_MEANING[statistic]})")
     broken = frame.loc[~np.isfinite(frame[statistic]), time]
     note = ""
