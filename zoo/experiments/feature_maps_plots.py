@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+_LEAST = 5  # where the log axis of numbers begins
+
 
 def plot_filters(filters: np.ndarray, title: str) -> Figure:
     """Draws the kernels of a layer as images.
@@ -68,19 +70,21 @@ def plot_weights(counts: pd.DataFrame) -> Figure:
     """
     figure = _figure(13, 4.6)
     nets = list(counts.groupby("net", sort=False))
-    panels = figure.subplots(1, len(nets), sharey=True, width_ratios=[max(3, len(rows)) for _, rows in nets])
+    panels = figure.subplots(1, len(nets), sharey=True, width_ratios=[max(4, len(rows)) for _, rows in nets])
     for axes, (net, rows) in zip(panels, nets, strict=True):
         place = np.arange(len(rows))
         for offset, name, colour in ((-0.2, "connections", "#B9D4E6"), (0.2, "weights", "#0072B2")):
             bars = axes.bar(place + offset, rows[name], 0.4, color=colour, label=name)
             labels = [f"{value:,}" if value else "" for value in rows[name]]
             axes.bar_label(bars, labels, fontsize=7.5, rotation=90, padding=2)
+            for x in place[rows[name] == 0] + offset:
+                axes.text(x, _LEAST, "0", fontsize=7.5, ha="center", va="bottom")
         axes.set_xticks(place, rows["layer"])
         axes.set_title(
-            f"{net}\n{rows['weights'].sum():,} weights, {rows['connections'].sum():,} connections", fontsize=10
+            f"{net}\n{rows['weights'].sum():,} weights\n{rows['connections'].sum():,} connections", fontsize=10
         )
         axes.set_yscale("log")
-        axes.set_ylim(5, 2e7)
+        axes.set_ylim(_LEAST, 2e7)
     panels[0].set_ylabel("number in a layer")
     panels[0].legend(frameon=False, loc="upper right")
     figure.suptitle("A convolution shares its weights: many connections, few weights")

@@ -5,6 +5,7 @@ import zoo
 from zoo import experiments
 from zoo.errors import InvalidValue
 from zoo.experiments import feature_maps
+from zoo.experiments.feature_maps_plots import plot_weights
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +47,15 @@ def test_filters_are_the_kernels_and_maps_what_comes_of_them():
 def test_epochs_below_1_are_refused():
     with pytest.raises(InvalidValue, match="epochs must be a whole number of at least 1; got 0"):
         feature_maps.run("digits", epochs=0)
+
+
+def test_a_layer_without_weights_has_a_zero_and_titles_fit_their_panels():
+    figure = plot_weights(feature_maps.weight_counts())
+    figure.draw_without_rendering()
+    zeros = {
+        net: [text.get_text() for text in axes.texts].count("0") for axes, net in zip(figure.axes, "plm", strict=True)
+    }
+    assert zeros == {"p": 0, "l": 1, "m": 2}
+    for axes in figure.axes:
+        title, panel = axes.title.get_window_extent(), axes.get_window_extent()
+        assert panel.x0 <= title.x0 < title.x1 <= panel.x1
