@@ -124,11 +124,12 @@ def run(
         progress: Whether to show how far it is, on standard error.
 
     Returns:
-        The summary has accuracies on the test examples (%): of a linear classifier (scikit-learn's
-        logistic regression) on the inputs, of another on the activations of the hidden units, and of
-        the net. Tables `nets`, a row a restart; `lines`, the share of the test points (%) that the best
-        of all lines across the inputs gets right; `codes`, the activations of the two hidden units. A
-        figure for each problem, by its name.
+        The summary has accuracies on the test examples (%): of a logistic regression (scikit-learn's)
+        that is fitted to the training examples' inputs, of another to the activations of their hidden
+        units, and of the net. Tables `nets`, a row a restart; `lines`, the share of the test points (%)
+        that a line across the inputs can get right at most, chosen for these points and therefore more
+        than the regression's; `codes`, the activations of the two hidden units. A figure for each
+        problem, by its name.
 
     Raises:
         InvalidValue: A number out of range.
@@ -152,7 +153,7 @@ def run(
     summary = summarise(best, {**plane, dataset: data})
     tables = {
         "nets": pd.DataFrame(nets).drop(columns="stages"),
-        "lines": pd.DataFrame(lines.items(), columns=["dataset", "best_line"]).round(2),
+        "lines": pd.DataFrame(lines.items(), columns=["dataset", "best_line_for_test"]).round(2),
     }
     figures = {
         net.dataset: plot_problem(plane[net.dataset].test, net, lines[net.dataset], restarts)
@@ -162,7 +163,7 @@ def run(
     if dataset not in PLANE:
         net = best[len(plane)]
         tables["codes"] = codes(net.stages, data)
-        linear = float(summary["linear_on_inputs"].iloc[-1])
+        linear = float(summary["regression_on_inputs"].iloc[-1])
         of_data = tables["nets"][tables["nets"]["dataset"] == dataset]
         figures[dataset] = plot_classes(tables["codes"], net, of_data, linear, data.source.class_names)
     return Result(
@@ -206,8 +207,8 @@ def summarise(nets: Sequence[Net], problems: Mapping[str, Dataset]) -> pd.DataFr
             {
                 "dataset": net.dataset,
                 "hidden": net.hidden,
-                "linear_on_inputs": 100 * on_inputs[net.dataset],
-                "linear_on_hidden": 100 * linear_accuracy(data, of(data.train.x), of(data.test.x)),
+                "regression_on_inputs": 100 * on_inputs[net.dataset],
+                "regression_on_hidden": 100 * linear_accuracy(data, of(data.train.x), of(data.test.x)),
                 "net": 100 * net.test_accuracy,
                 "train_loss": net.train_loss,
                 "seed": net.seed,

@@ -31,15 +31,15 @@ def plot_problem(test: Split, net: Net, best_line: float, restarts: int) -> Figu
     Args:
         test: Points in the plane, and their classes.
         net: The net.
-        best_line: The share of the points that the best of all lines gets right (%).
+        best_line: The share of the points that the best of all lines, chosen for them, gets right (%).
         restarts: How many nets it is the best of.
     """
     from matplotlib.lines import Line2D
 
     figure = _figure(12.4, 7)
     inputs, hidden = figure.subplots(1, 2)
-    _inputs(inputs, test, net.stages)
-    inputs.set_title(f"inputs: no line gets more than {best_line:.1f} % right")
+    outside = _inputs(inputs, test, net.stages)
+    inputs.set_title(f"inputs: the line that is best for these very points gets {best_line:.1f} % right")
     _hidden(hidden, test, net.stages)
     border = "line" if net.hidden == 2 else "plane"
     hidden.set_title(f"hidden units: the {border} of the output gets {100 * net.test_accuracy:.1f} % right")
@@ -49,10 +49,8 @@ def plot_problem(test: Split, net: Net, best_line: float, restarts: int) -> Figu
         Line2D([], [], color="black", linewidth=3, label="output unit"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, handlelength=3)
-    figure.suptitle(
-        f"{net.dataset}: {len(test)} test points and {net.hidden} sigmoid hidden units, the best of {restarts} nets"
-        " by training loss"
-    )
+    units = f"{net.hidden} sigmoid hidden units" + (f" ({outside} of their lines outside)" if outside else "")
+    figure.suptitle(f"{net.dataset}: {len(test)} test points and {units}, the best of {restarts} nets by training loss")
     return figure
 
 
@@ -65,7 +63,7 @@ def plot_classes(
         codes: Columns `split`, `label`, `u1`, `u2`.
         net: The net of those two units.
         nets: Columns `hidden`, `train_accuracy`, `test_accuracy`; a row a net.
-        linear: What a linear classifier on the inputs gets right (%).
+        linear: What a logistic regression on the inputs gets right (%).
         class_names: Names of the classes.
     """
     figure = _figure(17, 6.4)
@@ -76,26 +74,30 @@ def plot_classes(
         axes.set_title(f"{titles[part]}: {100 * right:.1f} % in the region of their class")
     _accuracies(panels[2], nets, linear)
     restarts = (nets["hidden"] == 2).sum()
+    panels[2].set_title(f"2 and more units: each net and the mean of {restarts}")
     figure.suptitle(
-        f"{net.dataset} in the plane of two sigmoid hidden units (the best of {restarts} nets by training loss),"
-        " and with more units"
+        f"{net.dataset}. Left and middle: the plane of two sigmoid hidden units, of the best of {restarts} nets by"
+        " training loss. Right: all nets"
     )
     return figure
 
 
-def _inputs(axes: Axes, test: Split, stages: Stages) -> None:
+def _inputs(axes: Axes, test: Split, stages: Stages) -> int:
+    """Draws the points and the hidden units' lines; returns how many of these lie outside the picture."""
     middle = (test.x.min(axis=0) + test.x.max(axis=0)) / 2
     half = 0.6 * np.ptp(test.x, axis=0).max()
     low, high = middle - half, middle + half
     _regions(axes, low, high, lambda x: stages.scores(stages.hidden(x)), _REGIONS)
     _points(axes, test.x, test.y)
     few = len(stages.b) <= len(_UNITS)
+    outside = 0
     for number, (w, b) in enumerate(zip(stages.w.T, stages.b, strict=True)):
         # The ticks are to the left of a stroke, which is where w points to: where the unit is active.
         direction = np.array([w[1], -w[0]]) / np.linalg.norm(w)
         foot = middle - (middle @ w + b) * w / (w @ w)
         line = foot + np.linspace(-3, 3, 1201)[:, None] * half * direction
         line = line[((line > low) & (line < high)).all(axis=1)]
+        outside += not len(line)
         if len(line) and few:
             colour = _UNITS[number]
             axes.plot(*line.T, color=colour, linewidth=2, path_effects=_ticks(9))
@@ -117,6 +119,7 @@ def _inputs(axes: Axes, test: Split, stages: Stages) -> None:
     axes.set_xlabel("input $x_1$")
     axes.set_ylabel("input $x_2$")
     axes.set_aspect("equal")
+    return outside
 
 
 def _hidden(axes: Axes, test: Split, stages: Stages) -> None:
@@ -152,12 +155,21 @@ def _points(axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
 def _classes(axes: Axes, codes: pd.DataFrame, stages: Stages, class_names: Sequence[str]) -> None:
     from matplotlib import colormaps
 
-    # The pale half of the map, and paler still: the labels stand on it.
-    pale = [0.5 + 0.5 * np.array(colormaps["tab20"](2 * (n % 10) + 1)[:3]) for n in range(len(class_names))]
+    shades = [np.array(colormaps["tab10"](n % 10)[:3]) for n in range(len(class_names))]
+    pale = [0.8 + 0.2 * shade for shade in shades]
     _regions(axes, np.full(2, -0.04), np.full(2, 1.04), stages.scores, pale, border=1, names=class_names)
     for label, rows in codes.iloc[:SHOWN].groupby("label"):
-        name = class_names[int(str(label))]
-        axes.scatter(rows["u1"], rows["u2"], marker=f"${name}$", s=42, linewidths=0.2, color="black", zorder=3)
+        number = int(str(label))
+        axes.scatter(
+            rows["u1"],
+            rows["u2"],
+            marker=f"${class_names[number]}$",
+            s=26,
+            linewidths=0.2,
+            color=0.75 * shades[number],
+            alpha=0.6,
+            zorder=3,
+        )
     axes.set_xlabel("activation $u_1$")
     axes.set_ylabel("activation $u_2$")
     axes.set_aspect("equal")
@@ -168,7 +180,7 @@ def _accuracies(axes: Axes, nets: pd.DataFrame, linear: float) -> None:
         accuracy = 100 * nets.groupby("hidden")[f"{part}_accuracy"].mean()
         axes.plot(accuracy.index, accuracy, line, label=label, color=color)
         axes.plot(nets["hidden"], 100 * nets[f"{part}_accuracy"], "_", color=color)
-    axes.axhline(linear, color="black", linestyle=":", label="linear classifier on the inputs, test")
+    axes.axhline(linear, color="black", linestyle=":", label="logistic regression on the inputs, test")
     counts = sorted(nets["hidden"].unique())
     axes.set_xscale("log")
     axes.set_xticks(counts, [str(count) for count in counts])
@@ -201,7 +213,8 @@ def _regions(
         axes.contour(first, second, lead, levels=[0], colors="black", linewidths=border)
         if names:
             centre = first[inside].mean(), second[inside].mean()
-            axes.text(*centre, names[label], size=44, color="black", alpha=0.28, ha="center", va="center")
+            box = {"facecolor": "white", "edgecolor": "black", "boxstyle": "circle,pad=0.25", "alpha": 0.85}
+            axes.text(*centre, names[label], size=13, ha="center", va="center", bbox=box, zorder=4)
 
 
 def _figure(width: float, height: float) -> Figure:

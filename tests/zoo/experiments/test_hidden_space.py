@@ -4,6 +4,7 @@ import pytest
 from zoo import experiments
 from zoo.errors import InvalidValue
 from zoo.experiments import hidden_space
+from zoo.experiments.hidden_space_plots import plot_problem
 
 QUICK = {"restarts": 2, "updates": 40, "progress": False}
 
@@ -88,3 +89,29 @@ def test_the_best_line_is_found(x, y, share):
 def test_a_setting_out_of_range_is_refused(setting, value):
     with pytest.raises(InvalidValue, match=f"{setting} must be a whole number of at least"):
         hidden_space.run("xor", **{**QUICK, setting: value})
+
+
+def test_a_line_outside_the_picture_is_counted():
+    from datasets import Split
+
+    points = Split(np.random.default_rng(0).uniform(-1, 1, size=(20, 2)), np.arange(20) % 2)
+    near = stages(hidden=3)
+    far = near._replace(b=np.array([0, 0, 1e3]))
+
+    def title(of):
+        net = hidden_space.Net("xor", 3, 0, 0.1, 1.0, 1.0, of)
+        return plot_problem(points, net, 75, 5).get_suptitle()
+
+    assert "3 sigmoid hidden units (1 of their lines outside), the best of 5 nets" in title(far)
+    assert "outside" not in title(near._replace(b=np.zeros(3)))
+
+
+def test_what_is_of_the_best_net_and_what_of_all_is_said(ran):
+    figure = ran[0].figures["digits"]
+    assert "of the best of 2 nets" in figure.get_suptitle()
+    assert "the mean of 2" in figure.axes[2].get_title()
+
+
+def test_a_fitted_line_and_the_best_for_the_test_points_have_names_of_their_own(ran):
+    assert {"regression_on_inputs", "regression_on_hidden"} < set(ran[0].summary)
+    assert ran[0].tables["lines"].columns.tolist() == ["dataset", "best_line_for_test"]
