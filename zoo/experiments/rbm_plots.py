@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.axes import epoch_axis
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
@@ -95,8 +97,6 @@ def plot_monitors(monitors: pd.DataFrame, likelihoods: pd.DataFrame, dataset: st
         likelihoods: Columns `method`, `test_log_likelihood`, `train_log_likelihood`, `standard_error`.
         dataset: The data set's name.
     """
-    from matplotlib.ticker import MaxNLocator
-
     figure = _figure(16, 4.2)
     panels = figure.subplots(1, 4)
     watched = monitors.assign(gap=monitors["val_free_energy"] - monitors["free_energy"])
@@ -122,7 +122,7 @@ def plot_monitors(monitors: pd.DataFrame, likelihoods: pd.DataFrame, dataset: st
             )
         axes.set_xlabel("epoch")
         axes.set_ylabel(label)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        epoch_axis(axes, watched["epoch"])
     for place, (style, row) in enumerate(zip(_STYLES, likelihoods.to_dict("records"), strict=True)):
         for part, offset, filled in (("test", -0.08, style["color"]), ("train", 0.08, "none")):
             panels[3].errorbar(
