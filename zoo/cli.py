@@ -170,7 +170,9 @@ def train(
     if trial is not None and not from_search:
         raise InvalidValue("--trial names a trial of a search; give --from-search as well.")
     if resume:
-        _refuse_others(context, "--resume takes up a run as it was", {"resume", "epochs", "strategy", "workers", "watch"})
+        _refuse_others(
+            context, "--resume takes up a run as it was", {"resume", "epochs", "strategy", "workers", "watch"}
+        )
         run = zoo.resume(resume, epochs=epochs, strategy=strategy, watch=watch)
     elif from_search:
         _refuse_others(
