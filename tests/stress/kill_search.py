@@ -1,9 +1,9 @@
-"""Kills a search a hundred times, at random moments (the chief, a worker, the whole group), until it has ended.
+"""Kills searches a hundred times, at random moments (the chief, a worker, the whole group), until they have ended.
 
 python -m tests.stress.kill_search [KILLS] [SEED] [WORKERS]
 
 After every kill: no finished trial is lost or changed, what is left of the group ends by itself, and the
-same command goes on. KILLS 0 runs it once.
+same command goes on. KILLS 0 runs one.
 """
 
 import json
@@ -17,60 +17,66 @@ import time
 from pathlib import Path
 
 SEARCH = "shallow_mlp --dataset moons --algorithm random --epochs 20 --range hidden=4:64"
+TRIALS = 20
+LONGEST = 15  # seconds from a start or a kill to the next kill
 PATIENCE = 30  # seconds that the rest of a group may take to end, on a busy machine
 HANG = 900  # seconds that a search may take to do anything at all
 
 
 def main(kills=100, seed=0, workers=2):
-    """Kills and goes on until all is done; says what was found."""
+    """Kills and goes on until all is done, with as many searches as that takes; says what was found."""
     draw = random.Random(seed)
-    with tempfile.TemporaryDirectory() as folder:
-        project = Path(folder, "search")
-        trials = max(4, kills // 3)
-        command = [sys.executable, "-m", "zoo.cli", "tune", *SEARCH.split(), "--max-trials", str(trials)]
-        command += ["--workers", str(workers), "--project-dir", str(project)]
-        done, starts, kept = 0, 0, {}
-        while True:
-            launcher = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-            starts += 1
-            began, wait = time.monotonic(), draw.uniform(0, 30)
-            while launcher.poll() is None and done < kills and time.monotonic() - began < wait:
-                time.sleep(0.02)
-            if launcher.poll() is None and done < kills:
-                target = draw.choice(["chief", "worker", "group"])
-                pids = group_of(project, launcher.pid)
-                victims = [pid for pid, name in pids.items() if target == "group" or target in name] or [launcher.pid]
-                kill([draw.choice(victims)] if target == "worker" else victims)
-                done += 1
-                print(f"kill {done}: {target}, {len(finished(project))} trials finished", flush=True)
-                if target == "worker":
-                    # The launcher starts it anew; half of the time all of them go soon after.
-                    time.sleep(draw.uniform(0, 5))
-                    if done < kills and draw.random() < 0.5:
-                        kill(group_of(project, launcher.pid))
-                        done += 1
-            try:
-                output, _ = launcher.communicate(timeout=HANG)
-            except subprocess.TimeoutExpired:
-                kill(group_of(project, launcher.pid))
-                sys.exit("HANG: the search does not end.")
-            left = wait_for_end(project)
-            if left:
-                sys.exit(f"Processes are left: {left}")
-            now = finished(project)
-            for trial, content in kept.items():
-                if now.get(trial) != content:
-                    sys.exit(f"Trial {trial} was finished and is lost or changed.")
-            kept = now
-            if launcher.returncode == 0:
-                break
-            if launcher.returncode not in (-signal.SIGKILL, 1):
-                sys.exit(f"A start ended with status {launcher.returncode}: {output[-2000:]}")
-        statuses = [json.loads(content)["status"] for content in kept.values()]
+    done = starts = searches = trials = failed = 0
+    while done < kills or not searches:
+        with tempfile.TemporaryDirectory() as folder:
+            killed, started, statuses = one_search(Path(folder, "search"), kills - done, draw, workers)
+        done, starts, searches = done + killed, starts + started, searches + 1
+        trials, failed = trials + len(statuses), failed + statuses.count("failed")
         print(
-            f"{done} kills, {starts} starts: {len(kept)} of {trials} trials, {statuses.count('failed')} of them failed"
+            f"{done} kills, {starts} starts: {searches} searches of {TRIALS} trials, {trials} of them there, "
+            f"{failed} of those failed",
+            flush=True,
         )
-        sys.exit(len(kept) != trials)
+        if len(statuses) != TRIALS:
+            sys.exit("The search has ended without all of its trials.")
+
+
+def one_search(project, kills, draw, workers):
+    """Kills a search so many times, or until it has ended; returns kills, starts, and the trials' statuses."""
+    command = [sys.executable, "-m", "zoo.cli", "tune", *SEARCH.split(), "--max-trials", str(TRIALS)]
+    command += ["--workers", str(workers), "--project-dir", str(project)]
+    done, starts, kept = 0, 0, {}
+    while True:
+        launcher = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        starts, target = starts + 1, "worker"
+        while target == "worker" and done < kills:  # which the launcher starts anew
+            until = time.monotonic() + draw.uniform(0, LONGEST)
+            while launcher.poll() is None and time.monotonic() < until:
+                time.sleep(0.02)
+            if launcher.poll() is not None:
+                break
+            target = draw.choice(["chief", "worker", "group"])
+            pids = group_of(project, launcher.pid)
+            victims = [pid for pid, name in pids.items() if target == "group" or target in name] or [launcher.pid]
+            kill([draw.choice(victims)] if target == "worker" else victims)
+            done += 1
+            print(f"kill {done} of this search: {target}, {len(finished(project))} trials finished", flush=True)
+        try:
+            output, _ = launcher.communicate(timeout=HANG)
+        except subprocess.TimeoutExpired:
+            kill(group_of(project, launcher.pid))
+            sys.exit("HANG: the search does not end.")
+        if left := wait_for_end(project):
+            sys.exit(f"Processes are left: {left}")
+        now = finished(project)
+        for trial, content in kept.items():
+            if now.get(trial) != content:
+                sys.exit(f"Trial {trial} was finished and is lost or changed.")
+        kept = now
+        if launcher.returncode == 0:
+            return done, starts, [json.loads(content)["status"] for content in kept.values()]
+        if launcher.returncode not in (-signal.SIGKILL, 1):
+            sys.exit(f"A start ended with status {launcher.returncode}: {output[-2000:]}")
 
 
 def group_of(project, launcher):

@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -33,6 +33,7 @@ from zoo.training.progress import ProgressBar
 
 # Both methods take a learning rate that falls to 0, without which persistent chains do not come to rest.
 RECIPE = DENSITY
+Pixels = Literal["threshold", "sampled"]
 METHODS: Mapping[str, Mapping[str, Any]] = {
     "CD-1": {"persistent": False, "k": 1},
     "persistent CD": {"persistent": True, "k": 1, "chains": 100},
@@ -46,10 +47,11 @@ def run(
     updates: int = 15_000,
     steps: tuple[int, ...] = (1, 10, 100, 1000),
     runs: int = 100,
+    pixels: Pixels = "threshold",
     seed: int = 0,
     progress: bool = True,
 ) -> Result:
-    """Runs the experiment on images in black and white: a pixel is on from 0.5 upwards.
+    """Runs the experiment on images in black and white.
 
     Args:
         dataset: A data set of images in [0, 1], with validation examples.
@@ -57,6 +59,8 @@ def run(
         updates: Updates of either method, rounded up to whole epochs.
         steps: After how many steps of Gibbs sampling the chains are drawn.
         runs: Runs of annealed importance sampling.
+        pixels: `"threshold"`: a pixel is on from 0.5 upwards. `"sampled"`: it is on with the probability of its grey,
+            drawn once, as in Salakhutdinov and Murray; such images are noisier, and less likely by some nats.
         seed: Decides every draw. Keras' global seed is set.
         progress: Whether to show how far it is, on standard error.
 
@@ -74,7 +78,8 @@ def run(
     data = our_datasets().load(dataset)
     if len(data.input_shape) != 3:
         raise InvalidValue(f"This experiment is about images; an example of {dataset} has shape {data.input_shape}.")
-    train, validation, test = (black_and_white(data.splits[part].x) for part in ("train", "validation", "test"))
+    draw = np.random.default_rng(seed) if check("pixels", pixels, Pixels) == "sampled" else None
+    train, validation, test = (black_and_white(data.splits[part].x, draw) for part in ("train", "validation", "test"))
     monitors, likelihoods, machines = [], [], {}
     for method in METHODS:
         model, history = trained(
@@ -93,7 +98,7 @@ def run(
     shape = data.input_shape[:2]
     return Result(
         "rbm",
-        {"dataset": dataset, "digest": data.digest, "steps": steps, "seed": seed, **counts},
+        {"dataset": dataset, "digest": data.digest, "steps": steps, "pixels": pixels, "seed": seed, **counts},
         last.merge(measured, on="method").map(lambda value: value if isinstance(value, str) else float(f"{value:.5g}")),
         {"monitors": table, "likelihoods": measured},
         {
@@ -107,9 +112,10 @@ def run(
     )
 
 
-def black_and_white(x: np.ndarray) -> np.ndarray:
-    """Returns images as rows of zeros and ones, `(examples, pixels)`."""
-    return (x.reshape(len(x), -1) >= 0.5).astype("float32")
+def black_and_white(x: np.ndarray, draw: np.random.Generator | None = None) -> np.ndarray:
+    """Returns images as rows of zeros and ones, `(examples, pixels)`: drawn by their grey, or on from 0.5 upwards."""
+    rows = x.reshape(len(x), -1)
+    return (rows > draw.random(rows.shape) if draw else rows >= 0.5).astype("float32")
 
 
 def trained(

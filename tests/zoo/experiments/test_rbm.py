@@ -15,6 +15,14 @@ def digits():
     return tuple(rbm.black_and_white(split.x) for split in (data.train, data.validation, data.test))
 
 
+def test_pixels_are_on_as_often_as_they_are_bright():
+    x = np.full((2000, 2, 2), [[0, 0.25], [0.75, 1]])
+    drawn = rbm.black_and_white(x, np.random.default_rng(0))
+    assert set(np.unique(drawn)) == {0, 1}
+    np.testing.assert_allclose(drawn.mean(0), [0, 0.25, 0.75, 1], atol=0.03)
+    np.testing.assert_array_equal(rbm.black_and_white(x[:1]), [[0, 0, 1, 1]])
+
+
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
     return experiments.run("rbm", "digits", run_dir=tmp_path_factory.mktemp("runs") / "run", **QUICK)

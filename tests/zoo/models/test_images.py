@@ -30,7 +30,10 @@ def test_others_are_resized_if_that_is_wanted():
 @pytest.mark.parametrize(
     ("shape", "sentence"),
     [
-        ((8, 8, 1), "28x28 or 32x32; got 8x8. Pad them to 32x32, take resize=True .--set resize=True., which resizes them"),
+        (
+            (8, 8, 1),
+            "28x28 or 32x32; got 8x8. Pad them to 32x32, take resize=True .--set resize=True., which resizes them",
+        ),
         ((32, 28, 1), "got 32x28. Pad them"),
         ((40, 28, 1), "got 40x28. Cut them to 32x32, take resize=True"),
         ((28, 28, 3), r"grey images, \(rows, columns, 1\).*got input_shape \(28, 28, 3\)"),
