@@ -106,7 +106,7 @@ def _download(file: RemoteFile) -> Path:
     try:
         # pooch writes under a name of its own, checks the digest and then renames: two processes
         # that download at once both end with a whole file.
-        with tqdm(desc=name, total=1, unit="B", unit_scale=True) as bar:  # pooch sets the total
+        with tqdm(desc=name, total=1, unit="B", unit_scale=True, delay=1) as bar:  # pooch sets the total
             downloader = pooch.HTTPDownloader(progressbar=bar)
             known_hash = f"sha256:{file.sha256}"
             return Path(pooch.retrieve(file.url, known_hash, fname=name, path=folder, downloader=downloader))

@@ -28,6 +28,7 @@ from zoo.training.stage import why_broken
 from zoo.training.tables import in_order
 
 RATIO = "gradient_ratio"
+MEASURED = 5  # updates of an epoch, whose gradients are recorded: trials are short, and many
 CHECKPOINT_EVERY = 2.0  # seconds: an epoch of these nets can take less than to write it down
 WARM_UP = 5  # finished trials, and share 1 / 5 of the epochs, before the first is compared with the median
 
@@ -111,7 +112,7 @@ def _train(
         _take_over(folder_of(project, hp.values["tuner/trial_id"]), folder.path)
     keras.utils.clear_session()
     alarms = [Alarm("vanishing", vanishing, action="stop")] if vanishing else []
-    recorder = GradientRecorder(alarms=alarms)
+    recorder = GradientRecorder(alarms=alarms, samples=MEASURED)
     checkpoint = _Sparing(folder, recorder, epochs=epochs)
     stands = checkpoint.position()
     if stands and (records := folder.read_table("gradients.csv")) is not None:

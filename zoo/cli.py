@@ -206,7 +206,7 @@ def train(
             learning_rate=learning_rate,
             seed=seed or 0,
             run_dir=run_dir,
-            options=_options(name, set_ or []),
+            options=_options(name, set_ or [], context.command.params),
             labels=labels,
             pretraining_epochs=pretraining_epochs,
             strategy=strategy,
@@ -411,9 +411,9 @@ def reproduce(
 @app.command()
 def experiment(
     name: Annotated[
-        str,
-        typer.Argument(metavar="NAME", help=f"{', '.join(experiments.names())}."),
-    ],
+        str | None,
+        typer.Argument(metavar="[NAME]", help=f"{', '.join(experiments.names())}."),
+    ] = None,
     dataset: Annotated[
         str | None,
         typer.Option(help="A data set's name; digits takes minutes, for a look. [default: the experiment's own]"),
@@ -426,7 +426,17 @@ def experiment(
         Path | None, typer.Option(help="Where its files go; must not exist. [default: runs/NAME-DATASET-DATE-TIME]")
     ] = None,
 ) -> None:
-    """Answer a question of the lecture: write its tables and figures."""
+    """Answer a question of the lecture: write its tables and figures; without a name, list the questions."""
+    if name is None:
+        if dataset or set_ or run_dir:
+            raise InvalidValue(f"Which experiment? There are {', '.join(experiments.names())}.")
+        table = _table("experiment", "what it asks", "of", "settings", gap=1)
+        for each in experiments.names():
+            card = experiments.card(each)
+            settings = "\n".join(f"{key}={_set_value(value)}" for key, value in card.settings.items())
+            table.add_row(each, card.question, card.dataset, settings)
+        _print(table)
+        return
     options = _parsed(name, set_ or [], experiments.options_of(name)) if set_ else {}
     result, folder = experiments.run(name, dataset, run_dir=run_dir, **options)
     out.print(result.summary.to_string(index=False))
@@ -454,8 +464,14 @@ def _refuse_others(context: typer.Context, why: str, taken: set[str]) -> None:
         raise InvalidValue(f"{why}; leave out {' and '.join(given)}.")
 
 
-def _options(name: str, settings: list[str]) -> dict[str, Any]:
-    return _parsed(name, settings, {key: option.annotation for key, option in zoo.card(name).options.items()})
+def _options(name: str, settings: list[str], others: Sequence[Any] = ()) -> dict[str, Any]:
+    known = {key: option.annotation for key, option in zoo.card(name).options.items()}
+    flags = {parameter.name: parameter.opts[0] for parameter in others}
+    for setting in settings:
+        option, equals, value = setting.partition("=")
+        if equals and option not in known and (flag := flags.get(option, "")).startswith("--"):
+            raise InvalidValue(f"{option} is not an option of {name} but of the training: {flag} {value}.")
+    return _parsed(name, settings, known)
 
 
 def _parsed(name: str, settings: list[str], known: Mapping[str, Any]) -> dict[str, Any]:
@@ -541,6 +557,10 @@ def _recipe_table(recipes: Sequence[Recipe]) -> Table:
     for field in dataclasses.fields(Recipe)[1:]:
         table.add_row(field.name, *(_plain(getattr(recipe, field.name)) for recipe in recipes))
     return table
+
+
+def _set_value(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _plain(value: object) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 import datasets
 import zoo
-from zoo import cli, presets, reproduction
+from zoo import cli, experiments, presets, reproduction
 
 ROOT = Path(__file__).parents[2]
 
@@ -81,7 +81,10 @@ def test_show_layers_fits_into_80_columns(run):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["list"], ["list", "--weights"], ["datasets"], ["reproduce"], *(["show", name] for name in zoo.list_models())],
+    [
+        *(["list"], ["list", "--weights"], ["datasets"], ["reproduce"], ["experiment"]),
+        *(["show", name] for name in zoo.list_models()),
+    ],
     ids=" ".join,
 )
 def test_no_table_breaks_a_word_at_80_columns(run, arguments):
@@ -98,7 +101,8 @@ def test_no_table_breaks_a_word_at_80_columns(run, arguments):
     elif arguments[0] == "reproduce":
         assert words >= set(reproduction.read()[["row", "model", "recipe"]].to_numpy().ravel())
     else:
-        assert words >= set(zoo.list_models() if arguments == ["list"] else datasets.names())
+        names = {"list": zoo.list_models, "datasets": datasets.names, "experiment": experiments.names}[arguments[0]]
+        assert words >= set(names())
 
 
 def test_a_row_that_is_asked_for_has_its_figure_by_seed(run, tmp_path, monkeypatch):
@@ -167,6 +171,8 @@ def test_reproduce_shows_the_table_and_rewrites_a_row(run, tmp_path, monkeypatch
         (["train", "deep_mlp", "--dataset", "minst"], 'did you mean "mnist"?'),
         (["train", "deep_mlp", "--recipe", "nielson"], 'did you mean "nielsen"?'),
         (["train", "deep_mlp", "--set", "dept=3"], 'did you mean "depth"?'),
+        (["train", "deep_mlp", "--set", "batch_size=8"], "but of the training: --batch-size 8."),
+        (["experiment", "--dataset", "digits"], "Which experiment? There are depth, dropout"),
         (["train", "deep_mlp", "--set", "depth"], "--set takes OPTION=VALUE"),
         (["train", "deep_mlp", "--set", "depth=0"], "depth must be a whole number of at least 1; got 0."),
         (["train", "deep_mlp", "--set", "width=-1"], "width must be a whole number of at least 1; got -1."),

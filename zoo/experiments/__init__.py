@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import inspect
 import typing
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 class _Home(NamedTuple):
     module: str
     dataset: str = "mnist"
+
+
+class Card(NamedTuple):
+    """What an experiment asks, the data set it is asked of, and its settings with their defaults."""
+
+    question: str
+    dataset: str
+    settings: Mapping[str, Any]
 
 
 _homes = {
@@ -44,6 +53,20 @@ def names() -> list[str]:
     ['depth', 'dropout', 'feature-maps', 'few-labels', ..., 'shift', 'vanishing-gradient']
     """
     return sorted(_homes)
+
+
+def card(name: str) -> Card:
+    """Returns what an experiment asks, and what can be set. Imports TensorFlow.
+
+    >>> card("shift").question
+    'Who still reads a digit that is moved by a few pixels?'
+    >>> card("shift").settings
+    {'updates': None, 'seeds': 1, 'furthest': 6}
+    """
+    module = _module(name)
+    question = (inspect.getdoc(module) or "").splitlines()[0]
+    parameters = inspect.signature(module.run).parameters
+    return Card(question, _home(name).dataset, {keyword: parameters[keyword].default for keyword in options_of(name)})
 
 
 def options_of(name: str) -> Mapping[str, Any]:

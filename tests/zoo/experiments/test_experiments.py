@@ -40,3 +40,12 @@ def test_every_setting_has_a_type_that_the_command_line_can_read():
     for name in experiments.names():
         for annotation in experiments.options_of(name).values():
             assert describe(annotation)
+
+
+def test_each_says_what_it_asks_and_every_setting_has_a_default():
+    for name in experiments.names():
+        card = experiments.card(name)
+        assert card.question[0].isupper()
+        assert card.question[-1] in "?."
+        assert list(card.settings) == list(experiments.options_of(name))
+        assert inspect.Parameter.empty not in card.settings.values()
