@@ -23,6 +23,8 @@ from zoo.training.steps import Steps
 from zoo.training.strategies import has_several_workers
 
 WORTHWHILE = 3.0  # seconds of training, below which compiling costs more than it can save
+LONG = 300.0  # seconds of training, from which on measuring again is cheap
+CLOSE = 3.0  # times the fastest way's seconds, beyond which a way is not measured again
 MEASURED = 0.1  # seconds, of each
 MARGIN = 0.9  # of the plain way's seconds, which a busy machine measures by so much wrong
 
@@ -54,9 +56,10 @@ def choose(
     """Returns the steps compiled in the fastest way, and which it is.
 
     They are measured on the model itself, whose variables are then put back, unless that was done
-    before on this machine; or if the whole training takes less time than to compile it. Of several workers
-    none measures: their steps are compiled in the plain way. With and without
-    gradients recorded it is the same way.
+    before on this machine; or if the whole training takes less time than to compile it. A long training measures
+    again: a busy machine makes a way look slower, never faster, so that the least seconds are remembered. Of several
+    workers none measures: their steps are compiled in the plain way. With and without gradients recorded it is the
+    same way.
 
     Args:
         make: Makes the steps, compiled in a given way.
@@ -73,21 +76,30 @@ def choose(
     known = _Memory(model, rows.shape[1:])
     made: dict[str, Steps] = {}
 
+    def measure(name: str) -> None:
+        made[name] = make(WAYS[name])
+        try:
+            found = _seconds_a_step(made[name], rows, interval or (1, 0))
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.InternalError):
+            if name == "plain":
+                raise
+            found = float("inf")  # XLA does not know an operation of this model
+        known.remember(name, min(found, known.seconds.get(name, found)))
+
     def seconds(name: str) -> float:
         if name not in known.seconds:
-            made[name] = make(WAYS[name])
-            try:
-                known.remember(name, _seconds_a_step(made[name], rows, interval or (1, 0)))
-            except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.InternalError):
-                if name == "plain":
-                    raise
-                known.remember(name, float("inf"))  # XLA does not know an operation of this model
+            measure(name)
         return known.seconds[name]
 
     fastest = "plain"
     if seconds("plain") * steps >= WORTHWHILE:
-        others = (name for name in WAYS if not WAYS[name].products or convolutions_of(model))
-        fastest = min(others, key=lambda name: seconds(name) * (MARGIN if name == "plain" else 1))
+        ways = [name for name in WAYS if not WAYS[name].products or convolutions_of(model)]
+        least = min(map(seconds, ways))
+        if least * steps >= LONG:
+            for name in ways:
+                if name not in made and seconds(name) <= CLOSE * least:
+                    measure(name)
+        fastest = min(ways, key=lambda name: seconds(name) * (MARGIN if name == "plain" else 1))
     return made.get(fastest) or make(WAYS[fastest]), WAYS[fastest]
 
 
