@@ -30,8 +30,8 @@ class SearchResult:
         frame: One row a trial, in order: `trial`, `status` (`"finished"`, `"pruned"`, `"vanished"`, `"failed"`
             or `"running"`), the objective; each hyperparameter, NaN where it does not belong; every
             metric, at the best epoch; `best_epoch`, `epochs`, `seconds`, `parameters`;
-            `gradient_start/LAYER` and `gradient_end/LAYER`, the RMS of the layer's gradient in the first
-            and the last epoch; `error`, of a failed trial, and `note`, why one was stopped.
+            `gradient_start/LAYER` and `gradient_end/LAYER`, the RMS of the layer's gradient as the first
+            and the last epoch began; `error`, of a failed trial, and `note`, why one was stopped.
         best: The number of the best trial.
         objective: The metric that was searched by, and `"min"` or `"max"`.
     """

@@ -28,7 +28,7 @@ from zoo.training.stage import why_broken
 from zoo.training.tables import in_order
 
 RATIO = "gradient_ratio"
-MEASURED = 5  # updates of an epoch, whose gradients are recorded: trials are short, and many
+MEASURED = 1  # update of an epoch, its first, whose gradients are recorded: trials are short, and many
 CHECKPOINT_EVERY = 2.0  # seconds: an epoch of these nets can take less than to write it down
 WARM_UP = 5  # finished trials, and share 1 / 5 of the epochs, before the first is compared with the median
 
