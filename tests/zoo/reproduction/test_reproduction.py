@@ -1,9 +1,11 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+import datasets
 import zoo
 from zoo import reproduction
 from zoo.errors import InvalidValue, UnknownName
@@ -28,6 +30,23 @@ def test_a_row_is_trained_by_seed_and_filled_in(results, tmp_path):
     assert row["ours"] == f"{sum(found) / 2:.2f}"
     assert row["short_by"] == (f"{100 - sum(found) / 2:.2f}" if sum(found) < 200 else "")
     pd.testing.assert_frame_equal(reproduction.read(results), table)
+
+
+def test_of_an_rbm_the_likelihood_is_estimated(tmp_path):
+    table = reproduction.read().head(1).assign(
+        row="rbm", model="rbm", data="digits", recipe="density", options="hidden=8 epochs=2", seeds="1", validation="",
+        metric="test_log_likelihood", published="-30.00", ours="", ours_by_seed="", short_by="", minutes="",
+    )  # fmt: skip
+    table.to_csv(tmp_path / "results.csv", index=False)
+    row = reproduction.reproduce("rbm", results=tmp_path / "results.csv", runs=tmp_path, progress=False).iloc[0]
+    rbm = zoo.load(tmp_path / "rbm-1" / "model.keras").rbm
+    x, draw = datasets.load("digits"), np.random.default_rng(1)
+    _, test = (
+        (split.x.reshape(-1, 64) > draw.random((len(split), 64))).astype("float32") for split in (x.train, x.test)
+    )
+    exact = float(np.mean(rbm.log_likelihood(test, rbm.log_partition(method="exact"))))
+    assert float(row["ours"]) == pytest.approx(exact, abs=0.5)
+    assert row["short_by"] == (f"{-30 - float(row['ours']):.2f}" if float(row["ours"]) < -30 else "")
 
 
 def test_a_row_or_table_that_there_is_not(results, tmp_path):
