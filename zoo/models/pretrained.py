@@ -77,14 +77,15 @@ DBN = Recipe(
 
 UP_DOWN = Recipe(
     name="hinton",
-    summary="Greedy RBMs, the top one with the labels; then up-down on all",
+    summary="Greedy RBMs, the top one with the labels; then up-down on all, by CD-10 at the top",
     source="Hinton, Osindero and Teh 2006",
+    options={"k": 10},
     loss="up_down",
     optimizer="sgd",
-    learning_rate=0.02,
+    learning_rate=0.1,
     learning_rate_decay="linear",
     batch_size=100,
-    epochs=100,
+    epochs=40,
     pretraining=RBM_LAYERS,
 )
 
