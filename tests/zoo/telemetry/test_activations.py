@@ -8,10 +8,10 @@ from keras import layers
 from zoo.telemetry import GradientRecorder
 
 WAYS = [
-    pytest.param({}, id="plain"),
-    pytest.param({"steps_per_execution": 3}, id="steps_per_execution"),
-    pytest.param({"jit_compile": True}, id="jit_compile"),
-    pytest.param({"run_eagerly": True}, id="run_eagerly"),
+    *((name, {}) for name in ("sigmoid", "tanh", "relu")),
+    ("tanh", {"steps_per_execution": 3}),
+    ("relu", {"jit_compile": True}),
+    ("sigmoid", {"run_eagerly": True}),
 ]
 X = np.random.default_rng(0).normal(size=(30, 4)).astype("float32") * 2
 Y = (X[:, 0] > 0).astype("int64")
@@ -58,8 +58,7 @@ def by_hand(model, activation, x, y):
     return (first, second, output), (error_1, error_2, error_3)
 
 
-@pytest.mark.parametrize("activation", FUNCTIONS)
-@pytest.mark.parametrize("compiled", WAYS)
+@pytest.mark.parametrize(("activation", "compiled"), WAYS, ids=str)
 def test_every_way_to_run_a_step_gives_the_numbers_by_hand(activation, compiled):
     model = network(activation, **compiled)
     frame = record(model).set_index(["step", "layer"])
