@@ -49,7 +49,8 @@ class Steps:
         self._is_random = any("seed_generator" in variable.path for variable in model.variables)
         alone = self._strategy.num_replicas_in_sync == 1
         many, one = (self._on_one_device, self._one) if alone else (self._on_all_replicas, self._one_on_all)
-        self._many = tf.function(many, autograph=False)
+        # As a partial: of one function for all steps, TensorFlow would warn that it is traced too often.
+        self._many = tf.function(partial(many), autograph=False)
         self._ones = [tf.function(partial(one, step), autograph=False) for step in self._steps]
 
     def __call__(self, rows: np.ndarray, count: int, *, interval: tuple[int, int] = (1, 0)) -> dict[str, Any]:

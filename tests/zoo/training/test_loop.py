@@ -218,6 +218,13 @@ def test_a_training_that_is_taken_up_again_goes_on_as_it_would_have(points):
         assert (one == other).all()
 
 
+def test_many_trainings_in_one_process_are_not_warned_of(points, caplog, monkeypatch):
+    monkeypatch.setattr(tf.get_logger(), "propagate", True)
+    for _ in range(8):
+        fit(model(), *points, batch_size=10, epochs=2, jit_compile=False, verbose=0)
+    assert "retracing" not in caplog.text
+
+
 @pytest.fixture(scope="module")
 def recorded_by_keras(points):
     """A function that returns the tables of a recorder that watched Keras' own fit; each is trained once."""
