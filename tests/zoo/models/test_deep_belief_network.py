@@ -114,8 +114,8 @@ def test_what_it_generates_is_of_the_class_that_was_asked_for():
 
     data = datasets.load("digits")
     recipe = zoo.card("generative_dbn").recipe()
-    # The published rates are for forty times as many examples.
-    recipe = replace(recipe, learning_rate=0.1, pretraining=replace(recipe.pretraining, learning_rate=0.1))
+    # The published rate is for forty times as many examples.
+    recipe = replace(recipe, pretraining=replace(recipe.pretraining, learning_rate=0.1))
     run = zoo.train(
         "generative_dbn", recipe=recipe, options={"hidden": (60, 60), "top": 120}, epochs=10, pretraining_epochs=50,
         progress=False,

@@ -99,7 +99,7 @@ class TestResume:
         [
             pytest.param(name, at, marks=pytest.mark.xdist_group(name))
             for name, at in [
-                *(("dbn", at) for at in [(1, 1), (2, 0), (3, 0), (4, 1)]),
+                *(("dbn", at) for at in [(2, 0), (4, 1)]),
                 ("stacked_autoencoder", (2, 1)),
                 ("generative_dbn", (4, 1)),
             ]
