@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import keras
@@ -84,7 +85,8 @@ class GradientProbe(keras.callbacks.Callback):
         weights = trainable_weights(model)
         traced_for = (id(model), id(model.loss), id(model.optimizer), [id(weight.value) for weight in weights])
         if self._measured[0] != traced_for:
-            self._measured = (traced_for, tf.function(lambda: self._gradients(model, weights), autograph=False))
+            # As a partial: of one function for all models, TensorFlow would warn that it is traced too often.
+            self._measured = (traced_for, tf.function(partial(self._gradients, model, weights), autograph=False))
         # The loss of each output is tracked while it is computed: what training has tracked is put back.
         trackers = [variable for metric in model.metrics for variable in metric.variables]
         tracked = [tracker.numpy() for tracker in trackers]

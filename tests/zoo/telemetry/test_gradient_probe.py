@@ -99,6 +99,13 @@ def test_a_model_compiled_anew_or_partly_frozen_is_measured_as_it_is(points, mod
     np.testing.assert_allclose(probe.measure(model)["l2"], frozen["l2"], rtol=1e-6)
 
 
+def test_many_models_measured_in_one_process_are_not_warned_of(points, model, caplog, monkeypatch):
+    monkeypatch.setattr(tf.get_logger(), "propagate", True)
+    for _ in range(8):
+        GradientProbe(*points).measure(model)
+    assert "retracing" not in caplog.text
+
+
 def test_weights_without_a_gradient_have_no_rows(points):
     x = keras.Input((2,))
     unused = layers.Dense(3, name="unused")
