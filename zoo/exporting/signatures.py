@@ -197,8 +197,9 @@ def _dreams(model: DeepBeliefNetwork, name: str) -> Callable[..., dict[str, Any]
             mean = tf.sigmoid(top.visible_bias[:units] + tf.matmul(h, top.kernel[:units], transpose_b=True))
             return number + 1, _bernoulli(mean, seed, 2 * number + 1)
 
-        start = tf.fill([tf.shape(labels)[0], units], 0.5)
-        state = _bernoulli(start, seed, -1)
+        state = _bernoulli(tf.fill([tf.shape(labels)[0], math.prod(model.example_shape)], 0.5), seed, -1)
+        for number, up in enumerate(model.recognition, start=2 + len(model.generation)):
+            state = _bernoulli(up(state), seed, -number)
         _, state = tf.while_loop(lambda number, *_: number < steps, step, (tf.constant(0), state))
         return {name: _down(model, state, seed=seed)}
 

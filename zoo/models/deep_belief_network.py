@@ -168,9 +168,11 @@ class DeepBeliefNetwork(keras.Model):
     def generate(self, labels: Any, *, steps: int = 1000, seed: int = 0) -> np.ndarray:
         """Draws examples of given classes: Gibbs sampling in the top RBM with the label held, then one way down.
 
+        The chains start, as in section 7 of the paper, at what a random image gives on the way up.
+
         Args:
             labels: A class for each example to draw, `(n,)`.
-            steps: Steps of Gibbs sampling, from random states.
+            steps: Steps of Gibbs sampling.
             seed: Decides the draw.
 
         Returns:
@@ -184,21 +186,25 @@ class DeepBeliefNetwork(keras.Model):
             raise InvalidValue(f"labels must be whole numbers from 0 to {self.classes - 1}; got {labels.tolist()}.")
         steps = check("steps", steps, Annotated[int, at_least(1)])
         random = np.random.default_rng(check("seed", seed, Seed))
+
+        def drawn(probabilities: np.ndarray) -> np.ndarray:
+            return (random.random(probabilities.shape) < probabilities).astype("float32")
+
         top, units = self.top, self.hidden[-1]
         kernel, visible_bias, hidden_bias = (
             ops.convert_to_numpy(each) for each in (top.kernel, top.visible_bias, top.hidden_bias)
         )
         from_label = hidden_bias + kernel[units + labels]
-        state = (random.random((len(labels), units)) < 0.5).astype("float32")
+        state = (random.random((len(labels), int(np.prod(self.example_shape)))) < 0.5).astype("float32")
+        for up in self.recognition:
+            state = drawn(ops.convert_to_numpy(up(state)))
         for _ in range(steps):
-            on = _sigmoid(from_label + state @ kernel[:units])
-            h = (random.random(on.shape) < on).astype("float32")
-            on = _sigmoid(visible_bias[:units] + h @ kernel[:units].T)
-            state = (random.random(on.shape) < on).astype("float32")
+            h = drawn(_sigmoid(from_label + state @ kernel[:units]))
+            state = drawn(_sigmoid(visible_bias[:units] + h @ kernel[:units].T))
         for down in reversed(self.generation):
             state = ops.convert_to_numpy(down(state))
             if down is not self.generation[0]:
-                state = (random.random(state.shape) < state).astype("float32")
+                state = drawn(state)
         return state.reshape(-1, *self.example_shape)
 
     def get_config(self) -> dict[str, Any]:
