@@ -466,21 +466,21 @@ def _refuse_others(context: typer.Context, why: str, taken: set[str]) -> None:
 
 def _options(name: str, settings: list[str], others: Sequence[Any] = ()) -> dict[str, Any]:
     known = {key: option.annotation for key, option in zoo.card(name).options.items()}
-    flags = {parameter.name: parameter.opts[0] for parameter in others}
-    for setting in settings:
-        option, equals, value = setting.partition("=")
-        if equals and option not in known and (flag := flags.get(option, "")).startswith("--"):
-            raise InvalidValue(f"{option} is not an option of {name} but of the training: {flag} {value}.")
-    return _parsed(name, settings, known)
+    return _parsed(name, settings, known, flags={parameter.name: parameter.opts[0] for parameter in others})
 
 
-def _parsed(name: str, settings: list[str], known: Mapping[str, Any]) -> dict[str, Any]:
+def _parsed(
+    name: str, settings: list[str], known: Mapping[str, Any], *, flags: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     options = {}
     for setting in settings:
         option, equals, value = setting.partition("=")
         if not equals:
             raise InvalidValue(f"--set takes OPTION=VALUE, as in --set depth=4; got {setting!r}.")
         if option not in known:
+            flag = (flags or {}).get(option, "")
+            if flag.startswith("--"):
+                raise InvalidValue(f"{option} is not an option of {name} but of the training: {flag} {value}.")
             raise unknown("option", option, known, of=name)
         options[option] = parse(option, value, known[option])
     return options

@@ -84,7 +84,7 @@ def choose(
             if name == "plain":
                 raise
             found = float("inf")  # XLA does not know an operation of this model
-        known.remember(name, min(found, known.seconds.get(name, found)))
+        known.remember(name, found)
 
     def seconds(name: str) -> float:
         if name not in known.seconds:
@@ -127,7 +127,7 @@ def _seconds_a_step(run: Steps, rows: np.ndarray, interval: tuple[int, int]) -> 
 
 
 class _Memory:
-    """Seconds a step, by model and machine, in a file of Keras' own folder."""
+    """The least seconds a step that were measured, by model and machine, in a file of Keras' own folder."""
 
     def __init__(self, model: keras.Model, shape: tuple[int, ...]) -> None:
         home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
@@ -136,7 +136,7 @@ class _Memory:
         self.seconds: dict[str, float] = self._read().get(self._key, {})
 
     def remember(self, kind: str, seconds: float) -> None:
-        self.seconds[kind] = seconds
+        self.seconds[kind] = min(seconds, self.seconds.get(kind, seconds))
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(self._path) as temporary:

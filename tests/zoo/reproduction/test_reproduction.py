@@ -40,10 +40,9 @@ def test_of_an_rbm_the_likelihood_is_estimated(tmp_path):
     table.to_csv(tmp_path / "results.csv", index=False)
     row = reproduction.reproduce("rbm", results=tmp_path / "results.csv", runs=tmp_path, progress=False).iloc[0]
     rbm = zoo.load(tmp_path / "rbm-1" / "model.keras").rbm
-    x, draw = datasets.load("digits"), np.random.default_rng(1)
-    _, test = (
-        (split.x.reshape(-1, 64) > draw.random((len(split), 64))).astype("float32") for split in (x.train, x.test)
-    )
+    digits, draw = datasets.load("digits"), np.random.default_rng(1)
+    _, test = (split.x.reshape(-1, 64) > draw.random((len(split), 64)) for split in (digits.train, digits.test))
+    test = test.astype("float32")
     exact = float(np.mean(rbm.log_likelihood(test, rbm.log_partition(method="exact"))))
     assert float(row["ours"]) == pytest.approx(exact, abs=0.5)
     assert row["short_by"] == (f"{-30 - float(row['ours']):.2f}" if float(row["ours"]) < -30 else "")
