@@ -1,20 +1,18 @@
 """The data of the lecture, as NumPy arrays: `load("mnist")` gives train, validation and test sets.
 
-This package belongs to the zoo of classic networks. Hugging Face's package of the same name is
-another one; `DISTRIBUTION` tells them apart.
+Its name is `zoo.datasets`; in a checkout, `import datasets` gives the same package.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from datasets import digits, mnist, semeion, sequences, toy
-from datasets.dataset import Dataset, Source, Split
+from zoo.datasets import digits, mnist, semeion, sequences, toy
+from zoo.datasets.dataset import Dataset, Source, Split
 from zoo.errors import unknown
+from zoo.utils.same_modules import import_as
 
 __all__ = ["Dataset", "Source", "Split", "load", "names", "source"]
-
-DISTRIBUTION = "keras-classic-zoo"
 
 _sources: Mapping[str, Source] = {
     source.name: source for source in (digits.SOURCE, mnist.SOURCE, semeion.SOURCE, *sequences.SOURCES, *toy.SOURCES)
@@ -70,3 +68,6 @@ def load(name: str, *, validation: float | int | None = None, seed: int = 0) -> 
     (1294, 144, 359)
     """
     return source(name).load(validation=validation, seed=seed)
+
+
+import_as(__name__, "zoo.datasets")

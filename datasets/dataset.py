@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 
-from zoo.constraints import Seed, at_least, check
 from zoo.errors import InvalidValue
+from zoo.utils.constraints import Seed, at_least, check
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +54,7 @@ class Dataset:
         validation: Examples to watch the training with, or None.
         test: Examples to judge the trained model with.
 
-    >>> import datasets
+    >>> from zoo import datasets
     >>> data = datasets.load("digits")
     >>> data.input_shape, data.classes
     ((8, 8, 1), 10)
@@ -110,7 +110,7 @@ class Dataset:
     def summary(self) -> pd.DataFrame:
         """Returns a table: a row a split, with its number of examples, of each class, and its mean input.
 
-        >>> import datasets
+        >>> from zoo import datasets
         >>> datasets.load("digits").summary()["examples"].to_dict()
         {'train': 1294, 'validation': 144, 'test': 359}
         """
@@ -136,7 +136,7 @@ class Dataset:
         Raises:
             InvalidValue: There is no such split, or the batch size is not at least 1.
 
-        >>> import datasets
+        >>> from zoo import datasets
         >>> x, y = next(iter(datasets.load("moons").pipeline(batch_size=10)))
         >>> tuple(x.shape), tuple(y.shape)
         ((10, 2), (10,))
@@ -157,7 +157,7 @@ class Dataset:
         Raises:
             InvalidValue: There are not so many, or fewer than classes or lengths.
 
-        >>> import datasets
+        >>> from zoo import datasets
         >>> datasets.load("digits").with_labels(100).class_counts["train"].tolist()
         [10, 10, 10, 10, 10, 10, 10, 10, 10, 10]
         """
@@ -194,7 +194,7 @@ class Dataset:
         Raises:
             InvalidValue: The examples are sequences.
 
-        >>> import datasets
+        >>> from zoo import datasets
         >>> [len(fold.test) for fold in datasets.load("digits").folds(repeats=1)]
         [899, 898]
         """

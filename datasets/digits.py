@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from datasets.dataset import Source
+from zoo.datasets.dataset import Source
 
 
 def read(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

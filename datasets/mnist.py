@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.cache import RemoteFile, open_checked
-from datasets.dataset import Source
+from zoo.datasets.cache import RemoteFile, open_checked
+from zoo.datasets.dataset import Source
 
 FILE = RemoteFile(
     names=("mnist.npz",),

@@ -12,10 +12,10 @@ from typing import Annotated
 
 import numpy as np
 
-from datasets import digits, mnist
-from datasets.dataset import Dataset, Source, Split
-from zoo.constraints import Seed, at_least, check, non_negative, positive
+from zoo.datasets import digits, mnist
+from zoo.datasets.dataset import Dataset, Source, Split
 from zoo.errors import InvalidValue
+from zoo.utils.constraints import Seed, at_least, check, non_negative, positive
 
 
 def sequences(
@@ -52,7 +52,7 @@ def sequences(
     Raises:
         InvalidValue: A number of the wrong type or out of range, or examples that are not images with one label each.
 
-    >>> import datasets
+    >>> from zoo import datasets
     >>> data = sequences(datasets.load("digits"), longest=3)
     >>> data.input_shape, data.train.y[0].tolist()
     ((12, 28, 1), [2, 9, 8, 9])

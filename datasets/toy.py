@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from datasets.dataset import Source
+from zoo.datasets.dataset import Source
 
 EXAMPLES = 1000
 

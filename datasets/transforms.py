@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from datasets.dataset import Dataset, Split
+from zoo.datasets.dataset import Dataset, Split
 from zoo.errors import InvalidValue
 
 
@@ -35,7 +35,7 @@ def with_shifted(data: Dataset) -> Dataset:
 
     Source: Nielsen, «Neural Networks and Deep Learning», 2015, chapter 6 (expand_mnist.py).
 
-    >>> import datasets
+    >>> from zoo import datasets
     >>> len(with_shifted(datasets.load("digits")).train)
     6470
     """
@@ -58,7 +58,7 @@ def framed(data: Dataset, side: int) -> Dataset:
     Raises:
         InvalidValue: No images, or larger ones.
 
-    >>> import datasets
+    >>> from zoo import datasets
     >>> framed(datasets.load("digits"), 32).input_shape
     (32, 32, 1)
     """

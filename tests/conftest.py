@@ -38,6 +38,6 @@ def points():
 @pytest.fixture
 def free_ports():
     """A function that returns so many ports of this machine that nothing listens on."""
-    from zoo.training.workers import free_ports
+    from zoo.distribution.workers import free_ports
 
     return free_ports

@@ -3,27 +3,31 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from tuning.spaces import Choice, Range, Space, space
+from zoo.tuning.spaces import Choice, Range, Space, space
+from zoo.utils.same_modules import import_as
 
 if TYPE_CHECKING:
-    from tuning.hypermodels import HyperModel
-    from tuning.results import SearchResult
-    from tuning.searching import resume, search
-    from tuning.winner import train
+    from zoo.tuning.best_trial import train
+    from zoo.tuning.hypermodel import HyperModel
+    from zoo.tuning.results import SearchResult
+    from zoo.tuning.searching import resume, search
 
 __all__ = ["Choice", "HyperModel", "Range", "SearchResult", "Space", "resume", "search", "space", "train"]
 
 # What imports KerasTuner, or pandas.
 _home = {
-    "HyperModel": "hypermodels",
+    "HyperModel": "hypermodel",
     "SearchResult": "results",
     "resume": "searching",
     "search": "searching",
-    "train": "winner",
+    "train": "best_trial",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name in _home:
-        return getattr(importlib.import_module(f"tuning.{_home[name]}"), name)
+        return getattr(importlib.import_module(f"zoo.tuning.{_home[name]}"), name)
     raise AttributeError(f"module 'tuning' has no attribute {name!r}")
+
+
+import_as(__name__, "zoo.tuning")

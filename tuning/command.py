@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tuning.spaces import Choice, Range, Space, space
-from zoo.constraints import parse
 from zoo.errors import InvalidValue
+from zoo.tuning.spaces import Choice, Range, Space, space
+from zoo.utils.constraints import parse
 
 
 def parse_space(

@@ -17,9 +17,9 @@ import keras_tuner
 import numpy as np
 from keras_tuner.engine.trial import Trial
 
-from tuning.plan import Algorithm
 from zoo.errors import InvalidValue, RunFailed
-from zoo.files import replacing
+from zoo.tuning.project import Algorithm
+from zoo.utils.files import replacing
 
 FAILURES = 3  # from the first trial on, after which a search in which none succeeds ends
 ENDLESS = 10**6  # repetitions of Hyperband: the number of trials ends it

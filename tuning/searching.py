@@ -9,9 +9,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from tuning.live import LiveTable
-from tuning.plan import Algorithm, Plan, make_plan
-from tuning.results import (
+from zoo import datasets
+from zoo.errors import InvalidValue, RunFailed
+from zoo.recipes import Recipe
+from zoo.runs.folder import RunFolder, versions
+from zoo.tuning.live_table import LiveTable
+from zoo.tuning.project import Algorithm, Plan, make_plan
+from zoo.tuning.results import (
     SearchResult,
     Status,
     best_of,
@@ -21,16 +25,12 @@ from tuning.results import (
     read_search,
     table,
 )
-from tuning.spaces import Range, Space
-from zoo.constraints import at_least, check
-from zoo.errors import InvalidValue, RunFailed
-from zoo.packages import our_datasets
-from zoo.recipes import Recipe
-from zoo.training.run_folder import RunFolder, versions
+from zoo.tuning.spaces import Range, Space
+from zoo.utils.constraints import at_least, check
 
 if TYPE_CHECKING:
-    from datasets import Dataset
-    from tuning.hypermodels import HyperModel
+    from zoo.datasets import Dataset
+    from zoo.tuning.hypermodel import HyperModel
 
 
 def search(
@@ -118,7 +118,7 @@ def resume(
         InvalidValue: There is no search in the folder, or it was for a builder or data that have no name.
     """
     content = read_search(project_dir)
-    if "space" not in content or content["dataset"]["name"] not in our_datasets().names():
+    if "space" not in content or content["dataset"]["name"] not in datasets.names():
         raise InvalidValue(f"The search in {project_dir} is of a builder or of data of your own: call search() again.")
     return search(
         Space.from_dict(content["space"]),
@@ -145,7 +145,7 @@ def _run(plan: Plan, folder: RunFolder, *, workers: int, progress: bool) -> Sear
         with live:
             try:
                 if workers > 1 and not role:
-                    from tuning.workers import launch
+                    from zoo.tuning.workers import launch
 
                     launch(plan, project, workers, look=live.update)
                 else:
@@ -163,11 +163,11 @@ def take_part(plan: Plan, project: Path, *, live: LiveTable | None = None) -> No
         project: Its folder.
         live: The table to keep up to date.
     """
-    from zoo.tensorflow_import import import_tensorflow
+    from zoo.utils.tensorflow_import import import_tensorflow
 
     import_tensorflow()
-    from tuning.tuner import make_tuner
-    from tuning.workers import watch_chief
+    from zoo.tuning.tuner import make_tuner
+    from zoo.tuning.workers import watch_chief
 
     role = os.environ.get("KERASTUNER_TUNER_ID", "")
     if role and "chief" not in role:

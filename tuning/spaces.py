@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from zoo.constraints import check
 from zoo.errors import InvalidValue, unknown
+from zoo.models.registry import Option, card
 from zoo.recipes import LEGAL, Recipe
-from zoo.registry import Option, card
+from zoo.utils.constraints import check
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
@@ -168,7 +168,7 @@ class Space(Mapping[str, Any]):
             changes: By name, a `Choice`, a `Range` or a value.
             **more: Likewise, for names without a dot.
 
-        >>> import tuning
+        >>> from zoo import tuning
         >>> narrow = tuning.space("deep_mlp").with_(depth=3, width=tuning.Range(20, 50))
         >>> narrow["depth"], narrow["width"].high
         (3, 50)
@@ -311,7 +311,7 @@ def space(name: str, *, recipe: str | Recipe | None = None) -> Space:
     Raises:
         UnknownName: No such model or recipe; the message has the nearest name.
 
-    >>> import tuning
+    >>> from zoo import tuning
     >>> list(tuning.space("dropout_mlp"))[:4]
     ['depth', 'width', 'activation', 'initializer']
     >>> "keep_probability" in tuning.space("dropout_mlp"), "keep_probability" in tuning.space("deep_mlp")

@@ -15,17 +15,17 @@ import keras
 import keras_tuner
 import pandas as pd
 
-from tuning.hypermodels import Prepared
-from tuning.results import folder_of, read_results
 from zoo.errors import RunFailed, ZooError
-from zoo.files import replacing
+from zoo.loop.checkpoint import Checkpoint, Position
+from zoo.runs.folder import RunFolder
 from zoo.telemetry import Alarm, GradientRecorder, GradientWarning, one_a_layer
 from zoo.training import fit
-from zoo.training.checkpoint import Checkpoint, Position
 from zoo.training.interrupt import Interrupt
-from zoo.training.run_folder import RunFolder
 from zoo.training.stage import why_broken
-from zoo.training.tables import in_order
+from zoo.training.table_writer import in_order
+from zoo.tuning.hypermodel import Prepared
+from zoo.tuning.results import folder_of, read_results
+from zoo.utils.files import replacing
 
 RATIO = "gradient_ratio"
 MEASURED = 1  # update of an epoch, its first, whose gradients are recorded: trials are short, and many
@@ -34,7 +34,7 @@ WARM_UP = 5  # finished trials, and share 1 / 5 of the epochs, before the first 
 
 
 class Trainable(Protocol):
-    """What a search trains: `tuning.hypermodels` has two of them."""
+    """What a search trains: `tuning.hypermodel` has two of them."""
 
     def prepare(self, hp: keras_tuner.HyperParameters, folder: RunFolder, *, is_begun: bool) -> Prepared:
         """Makes a training ready."""

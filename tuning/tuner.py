@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import keras_tuner
 
-from tuning.hypermodels import ZooModel
-from tuning.oracles import Kept, make_oracle
-from tuning.trial import Trainable, run_trial
+from zoo.tuning.hypermodel import ZooModel
+from zoo.tuning.oracles import Kept, make_oracle
+from zoo.tuning.trial import Trainable, run_trial
 
 if TYPE_CHECKING:
-    from tuning.live import LiveTable
-    from tuning.plan import Plan
+    from zoo.tuning.live_table import LiveTable
+    from zoo.tuning.project import Plan
 
 PAUSE = 0.3  # seconds before a worker asks again for a trial, when there was none yet
 

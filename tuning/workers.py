@@ -17,13 +17,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuning.results import folder_of, read_results
+from zoo.distribution.workers import free_ports
 from zoo.errors import InvalidValue, RunFailed, ZooError
-from zoo.files import replacing
-from zoo.training.workers import free_ports
+from zoo.tuning.results import folder_of, read_results
+from zoo.utils.files import replacing
 
 if TYPE_CHECKING:
-    from tuning.plan import Plan
+    from zoo.tuning.project import Plan
 
 DEATHS = 3  # of the workers that train a trial, or that have none yet, before it is given up
 POLL = 0.2  # seconds
@@ -88,7 +88,7 @@ class _Crew:
             "no_grpc_proxy": "127.0.0.1",
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         }
-        command = [sys.executable, "-m", "tuning.workers", str(self._task), str(self._project), str(os.getpid())]
+        command = [sys.executable, "-m", "zoo.tuning.workers", str(self._task), str(self._project), str(os.getpid())]
         with (self._logs / f"{name}.log").open("ab") as log:
             # In a session of its own: Ctrl-C is for the launcher, which ends them.
             self._processes[name] = subprocess.Popen(
@@ -248,8 +248,8 @@ def main() -> None:
     _watch_launcher(int(launcher))
     if (cores := os.environ.get("ZOO_TUNE_CORES")) and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, set(map(int, cores.split(","))))
-    from tuning.plan import make_plan
-    from tuning.searching import take_part
+    from zoo.tuning.project import make_plan
+    from zoo.tuning.searching import take_part
 
     try:
         take_part(make_plan(**pickle.loads(Path(task).read_bytes())), Path(project))

@@ -6,14 +6,14 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from zoo.models.registry import ModelCard, card, create, list_models
 from zoo.recipes import Recipe
-from zoo.registry import ModelCard, card, create, list_models
 
 if TYPE_CHECKING:
-    from zoo import ensembles, layers, pretraining, telemetry, training
+    from zoo import datasets, ensembles, layers, pretraining, telemetry, training, tuning
     from zoo.exporting import export
-    from zoo.saving import load, save
-    from zoo.summaries import layer_table
+    from zoo.models.layer_table import layer_table
+    from zoo.saving.keras_files import load, save
     from zoo.training import Run, resume, train
 
 __version__ = "0.1.0"
@@ -23,6 +23,7 @@ __all__ = [
     "Run",
     "card",
     "create",
+    "datasets",
     "ensembles",
     "export",
     "layer_table",
@@ -35,16 +36,17 @@ __all__ = [
     "telemetry",
     "train",
     "training",
+    "tuning",
 ]
 
-_modules = ("ensembles", "layers", "models", "pretraining", "telemetry", "training")
+_modules = ("datasets", "ensembles", "layers", "models", "pretraining", "telemetry", "training", "tuning")
 _home = {
     "Run": "zoo.training",
     "export": "zoo.exporting",
-    "layer_table": "zoo.summaries",
-    "load": "zoo.saving",
+    "layer_table": "zoo.models.layer_table",
+    "load": "zoo.saving.keras_files",
     "resume": "zoo.training",
-    "save": "zoo.saving",
+    "save": "zoo.saving.keras_files",
     "train": "zoo.training",
 }
 

@@ -14,9 +14,9 @@ from rich.table import Table
 
 import zoo
 from zoo import experiments
-from zoo.constraints import parse
 from zoo.errors import InvalidValue, ZooError, unknown
 from zoo.recipes import Recipe
+from zoo.utils.constraints import parse
 
 app = typer.Typer(
     help="The classic neural networks, in Keras, with the size of the gradient in every layer.",
@@ -97,9 +97,8 @@ def datasets(
     name: Annotated[str | None, typer.Argument(help="Load this one and show how it is split.")] = None,
 ) -> None:
     """List the data sets, or show one in full."""
-    from zoo.packages import our_datasets
+    from zoo import datasets as package
 
-    package = our_datasets()
     if name is None:
         table = _table("name", "what it is", "shape", "classes", "examples", "licence")
         for each in map(package.source, package.names()):
@@ -164,7 +163,7 @@ def train(
 ) -> None:
     """Train a model and record the size of the gradient in every layer."""
     if workers > 1:
-        from zoo.training.workers import launch
+        from zoo.distribution.workers import launch
 
         raise typer.Exit(launch(_without(sys.argv[1:], "--workers"), workers))
     if trial is not None and not from_search:
@@ -180,7 +179,7 @@ def train(
             "--from-search trains what the search was for",
             set(context.params) - {"name", "dataset", "recipe", "set_", "labels", "pretraining_epochs"},
         )
-        import tuning
+        from zoo import tuning
 
         run = tuning.train(
             from_search,
@@ -277,8 +276,8 @@ def tune(
     ] = None,
 ) -> None:
     """Search for the best hyperparameters of a model."""
-    import tuning
-    from tuning.command import parse_objective, parse_space
+    from zoo import tuning
+    from zoo.tuning.command import parse_objective, parse_space
 
     if resume:
         if name:
@@ -345,7 +344,7 @@ def export(
     weights: Weights = None,
 ) -> None:
     """Export a trained model for TensorFlow Serving, ONNX Runtime or LiteRT."""
-    from zoo.opening import open_model
+    from zoo.saving.opening import open_model
 
     exported = zoo.export(open_model(what, weights=weights), path, format=format)  # type: ignore[arg-type]
     table = _table("signature", "difference to the model's own numbers, in a process without the zoo")
@@ -366,7 +365,7 @@ def evaluate(
 ) -> None:
     """Evaluate a trained model: accuracy, confusion, calibration, the worst mistakes."""
     from zoo import evaluation
-    from zoo.opening import open_model
+    from zoo.saving.opening import open_model
 
     result = evaluation.evaluate(open_model(what, weights=weights), dataset)
     folder = evaluation.write(result, run_dir)
@@ -514,7 +513,7 @@ def _print_gradients(run: zoo.Run) -> None:
 
 
 def _print_weights(pattern: str) -> None:
-    from zoo.presets import list_weights
+    from zoo.models.weights import list_weights
 
     table = _table("model", "weights", "parameters", "on the test set", "95 % interval", gap=1)
     cards = list_weights(pattern)
@@ -532,7 +531,7 @@ def _print_weights(pattern: str) -> None:
 
 
 def _show_weights(name: str) -> None:
-    from zoo.presets import list_weights
+    from zoo.models.weights import list_weights
 
     for card in list_weights(name):
         data = card.origin.data

@@ -13,17 +13,17 @@ import keras
 import numpy as np
 import pandas as pd
 
-from zoo.constraints import at_least, check
 from zoo.errors import InvalidValue
+from zoo.loop.convolutions import convolutions_of
+from zoo.loop.fit import fit
+from zoo.models.registry import create
 from zoo.recipes import Recipe
-from zoo.registry import create
-from zoo.training.compiling import compile_model, prepare
-from zoo.training.configuration import Configuration, resolve
-from zoo.training.convolutions import convolutions_of
-from zoo.training.loop import fit
+from zoo.recipes.compiling import compile_model, prepare
+from zoo.runs.configuration import Configuration, resolve
+from zoo.utils.constraints import at_least, check
 
 if TYPE_CHECKING:
-    from datasets import Dataset
+    from zoo.datasets import Dataset
 
 TOGETHER = ("sparse_categorical_crossentropy", "maximum_a_posteriori", "summed_binary_crossentropy")
 

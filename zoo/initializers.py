@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import keras
 
-from zoo.constraints import Seed, check, non_negative, positive
+from zoo.utils.constraints import Seed, check, non_negative, positive
 
 
 @keras.saving.register_keras_serializable("zoo")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import keras
 from keras import ops
 
-from zoo.constraints import check, positive
+from zoo.utils.constraints import check, positive
 
 
 @keras.saving.register_keras_serializable("zoo")

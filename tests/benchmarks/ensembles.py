@@ -27,8 +27,8 @@ def steps_of(name, options, batch_size, members, *, jit_compile):
     import keras
 
     from zoo.ensembles import Ensemble, _member, _repeated, _together
-    from zoo.training.configuration import resolve
-    from zoo.training.steps import Steps, make_variables
+    from zoo.loop.steps import Steps, make_variables
+    from zoo.runs.configuration import resolve
 
     settings = {"recipe": None, "epochs": None, "learning_rate": None, "validation": None, "seed": 0}
     configuration = resolve(name, "mnist", batch_size=batch_size, options=options, **settings)

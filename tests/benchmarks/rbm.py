@@ -26,8 +26,8 @@ def ours(x, batch_size, *, monitors=True):
     import keras
 
     import zoo
-    from zoo.training.orders import order
-    from zoo.training.steps import Steps, make_variables
+    from zoo.loop.batches import order
+    from zoo.loop.steps import Steps, make_variables
 
     model = zoo.create("rbm", input_shape=(VISIBLE,), hidden=HIDDEN)
     model.compile(keras.optimizers.SGD(RATE), jit_compile=False)

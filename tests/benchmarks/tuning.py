@@ -13,13 +13,12 @@ from pathlib import Path
 
 import keras
 
-import datasets
-import tuning
 import zoo
-from tuning.results import read_results
+from zoo import datasets, tuning
+from zoo.recipes.compiling import compile_model
 from zoo.telemetry import GradientRecorder
 from zoo.training import fit
-from zoo.training.compiling import compile_model
+from zoo.tuning.results import read_results
 
 EQUAL = tuning.space("deep_mlp").with_(
     depth=4, width=100, activation="relu", initializer="he", batch_size=32, learning_rate=tuning.Range(1e-3, 2e-3)
@@ -65,7 +64,7 @@ def overhead(repeats=3, epochs=100):
 
 def time_of_trial(project, epochs):
     """Returns the seconds from the end of a trial's first epoch to when the next could begin."""
-    from tuning import tuner as tuners
+    from zoo.tuning import tuner as tuners
 
     seen = {}
     begin, end, tell = tuners.Tuner.on_trial_begin, tuners.Tuner.on_trial_end, tuners.Tuner._tell

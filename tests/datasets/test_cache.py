@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from datasets.cache import RemoteFile, content_digest, find, open_checked
+from zoo.datasets.cache import RemoteFile, content_digest, find, open_checked
 from zoo.errors import DataError
 
 # The library that downloads leaves a connection that broke off to the garbage collector.

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import datasets
-from datasets import Split
+from zoo import datasets
+from zoo.datasets import Split
 from zoo.errors import InvalidValue, UnknownName
 
 EMBEDDED = ["digits", "moons", "rings", "spirals", "xor"]

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-import datasets
-from datasets import cache, mnist
+from zoo import datasets
+from zoo.datasets import cache, mnist
 from zoo.errors import DataError
 
 

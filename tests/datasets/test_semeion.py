@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-import datasets
-from datasets import cache, semeion
+from zoo import datasets
+from zoo.datasets import cache, semeion
 from zoo.errors import DataError
 
 ROW_0 = ["0.0000"] * 255 + ["1.0000"] + ["1", *["0"] * 9]

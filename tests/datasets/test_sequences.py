@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-import datasets
-from datasets.sequences import sequences
+from zoo import datasets
+from zoo.datasets.sequences import sequences
 from zoo.errors import InvalidValue
 
 DIGITS = datasets.load("digits")

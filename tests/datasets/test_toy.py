@@ -3,7 +3,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
-import datasets
+from zoo import datasets
 
 
 @pytest.mark.parametrize("name", ["xor", "rings", "moons", "spirals"])

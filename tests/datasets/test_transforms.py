@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-import datasets
-from datasets.transforms import framed, shifted, with_shifted
+from zoo import datasets
+from zoo.datasets.transforms import framed, shifted, with_shifted
 from zoo.errors import InvalidValue
 
 DIGITS = datasets.load("digits")

@@ -1,8 +1,8 @@
 import pytest
 
-from tuning.command import parse_objective, parse_space
-from tuning.spaces import Choice, Range
 from zoo.errors import InvalidValue, UnknownName
+from zoo.tuning.command import parse_objective, parse_space
+from zoo.tuning.spaces import Choice, Range
 
 
 def test_the_command_line_narrows_and_widens():

@@ -8,8 +8,8 @@ import random
 import keras_tuner
 import pytest
 
-from tuning.oracles import make_oracle, reduction
 from zoo.errors import InvalidValue, RunFailed
+from zoo.tuning.oracles import make_oracle, reduction
 
 ALGORITHMS = ("hyperband", "bayesian", "random", "grid")
 TRIALS = {"bayesian": 6}  # its Gaussian process takes seconds; the others have 25

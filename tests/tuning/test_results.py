@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from tuning.results import best_of, plot_objective, plot_parameters, read_results, read_search, table
 from zoo.errors import InvalidValue, RunFailed
+from zoo.tuning.results import best_of, plot_objective, plot_parameters, read_results, read_search, table
 
 RESULTS = {
     "0": {

@@ -11,14 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import tuning
 import zoo
-from tuning import hypermodels, trial
-from tuning.plan import make_plan
-from tuning.searching import claim, locked
-from tuning.spaces import Choice, Range
+from zoo import tuning
 from zoo.errors import InvalidValue, RunFailed
-from zoo.training.run_folder import RunFolder
+from zoo.runs.folder import RunFolder
+from zoo.tuning import hypermodel as hypermodels
+from zoo.tuning import trial
+from zoo.tuning.project import make_plan
+from zoo.tuning.searching import claim, locked
+from zoo.tuning.spaces import Choice, Range
 
 ROOT = Path(__file__).parents[2]
 SMALL = tuning.space("shallow_mlp").with_(hidden=Range(2, 20), batch_size=64)

@@ -4,10 +4,10 @@ import pickle
 import keras_tuner
 import pytest
 
-import tuning
 import zoo
-from tuning.spaces import Choice, Range, Space, draw
+from zoo import tuning
 from zoo.errors import InvalidValue, UnknownName
+from zoo.tuning.spaces import Choice, Range, Space, draw
 
 
 def drawn(space, **values):

@@ -9,10 +9,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import tuning
 from tests.stress.kill_search import finished, group_of, kill, wait_for_end
-from tuning import workers
+from zoo import tuning
 from zoo.errors import InvalidValue
+from zoo.tuning import workers
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="processes as Linux shows them")

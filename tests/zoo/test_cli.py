@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-import datasets
 import zoo
-from zoo import cli, experiments, presets, reproduction
+from zoo import cli, datasets, experiments, reproduction
+from zoo.models import weights as presets
 
 ROOT = Path(__file__).parents[2]
 

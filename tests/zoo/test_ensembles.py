@@ -3,12 +3,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import datasets
 import zoo
+from zoo import datasets
 from zoo.ensembles import Ensemble, errors_by_size, train_ensemble
 from zoo.errors import InvalidValue, UnknownName
+from zoo.recipes.compiling import compile_model
 from zoo.training import fit
-from zoo.training.compiling import compile_model
 
 DIGITS = datasets.load("digits")
 SMALL = {"epochs": 2, "options": {"hidden": 12}}

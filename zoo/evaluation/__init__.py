@@ -22,7 +22,7 @@ def write(evaluation: Evaluation, path: str | Path | None = None) -> Path:
         RunFailed: It cannot be written.
     """
     from zoo.evaluation.figures import plot_confusion, plot_reliability, plot_worst
-    from zoo.training.run_folder import RunFolder, versions
+    from zoo.runs.folder import RunFolder, versions
 
     folder = RunFolder(path, name=f"evaluation-{evaluation.model}-{evaluation.dataset}")
     content = {

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zoo import datasets
 from zoo.errors import InvalidValue
 from zoo.evaluation.measures import Interval, calibration, mean_interval, wilson
-from zoo.origin import Origin, origin_of
-from zoo.packages import our_datasets
+from zoo.models.origin import Origin, origin_of
 
 if TYPE_CHECKING:
     import keras
     import pandas as pd
 
-    from datasets import Dataset
+    from zoo.datasets import Dataset
 
 RECONSTRUCTING = ("reconstruction_crossentropy", "reconstruction_squared_error", "contrastive_divergence")
 
@@ -74,7 +74,7 @@ def evaluate(model: keras.Model, dataset: str | Dataset | None = None) -> Evalua
         raise InvalidValue(f"{model.name} was not trained by the zoo: what its outputs mean is not known.")
     data = origin.data.get("name", "") if dataset is None else dataset
     if isinstance(data, str):
-        data = our_datasets().load(data, **origin.split_of(data))
+        data = datasets.load(data, **origin.split_of(data))
     if tuple(model.input_shape[1:]) != data.input_shape:
         raise InvalidValue(
             f"{origin.model}, trained on {origin.data.get('name', 'other data')}, takes inputs of shape "

@@ -11,9 +11,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from zoo import datasets
 from zoo.errors import unknown
-from zoo.packages import our_datasets
-from zoo.tensorflow_import import import_tensorflow
+from zoo.utils.tensorflow_import import import_tensorflow
 
 if TYPE_CHECKING:
     from zoo.experiments.result import Result
@@ -34,15 +34,15 @@ class Card(NamedTuple):
 
 _homes = {
     "depth": _Home("depth", "mnist_sequences"),
-    "dropout": _Home("dropout"),
+    "dropout": _Home("dropout.study"),
     "feature-maps": _Home("feature_maps"),
-    "few-labels": _Home("few_labels"),
-    "hidden-space": _Home("hidden_space", "semeion"),
-    "pretraining": _Home("pretraining"),
-    "rbm": _Home("rbm"),
+    "few-labels": _Home("pretraining.few_labels"),
+    "hidden-space": _Home("hidden_space.study", "semeion"),
+    "pretraining": _Home("pretraining.study"),
+    "rbm": _Home("rbm.study"),
     "semeion-codes": _Home("semeion_codes", "semeion"),
     "shift": _Home("shift"),
-    "vanishing-gradient": _Home("vanishing_gradient"),
+    "vanishing-gradient": _Home("vanishing_gradient.study"),
 }
 
 
@@ -99,11 +99,11 @@ def run(
         InvalidValue: A setting out of range, or a folder that exists.
         DataError: The data cannot be had.
     """
-    from zoo.training.run_folder import RunFolder
+    from zoo.runs.folder import RunFolder
 
     home = _home(name)
     dataset = home.dataset if dataset is None else dataset
-    our_datasets().load(dataset)
+    datasets.load(dataset)
     module = _module(name)
     known = [*options_of(name), "progress"]
     for setting in settings:

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import keras
 import pandas as pd
 
-from zoo.constraints import Count, check
+from zoo import datasets
 from zoo.errors import InvalidValue
 from zoo.experiments.depth_plots import plot_depths
-from zoo.experiments.pretrained_nets import following
+from zoo.experiments.pretraining.nets import following
 from zoo.experiments.result import Result
-from zoo.packages import our_datasets
-from zoo.registry import card, create
-from zoo.training.compiling import compile_model
-from zoo.training.loop import evaluate, fit
+from zoo.loop.fit import evaluate, fit
+from zoo.models.registry import card, create
+from zoo.recipes.compiling import compile_model
+from zoo.utils.constraints import Count, check
 
 if TYPE_CHECKING:
-    from datasets import Dataset
+    from zoo.datasets import Dataset
 
 DEEPEST, SHALLOWEST = 11, 3
 
@@ -93,12 +93,11 @@ def run(
 
 def sequences_of(name: str) -> Dataset:
     """Loads a data set of sequences; where that one has single digits, the sequences that are made of it."""
-    ours = our_datasets()
-    if f"{name}_sequences" in ours.names():
+    if f"{name}_sequences" in datasets.names():
         name = f"{name}_sequences"
-    data = ours.load(name)
+    data = datasets.load(name)
     if data.longest is None:
-        have = ", ".join(each for each in ours.names() if each.endswith("_sequences"))
+        have = ", ".join(each for each in datasets.names() if each.endswith("_sequences"))
         raise InvalidValue(f"depth takes a data set of sequences: {have}; got {name}.")
     return data
 

@@ -10,18 +10,18 @@ import keras
 import numpy as np
 import pandas as pd
 
-from datasets.transforms import framed
-from zoo.constraints import Count, check
+from zoo import datasets
+from zoo.datasets.transforms import framed
 from zoo.experiments.feature_maps_plots import plot_filters, plot_maps, plot_weights
 from zoo.experiments.result import Result
-from zoo.packages import our_datasets
-from zoo.registry import card, create
-from zoo.summaries import layer_table
-from zoo.training.compiling import compile_model
-from zoo.training.loop import evaluate, fit
+from zoo.loop.fit import evaluate, fit
+from zoo.models.layer_table import layer_table
+from zoo.models.registry import card, create
+from zoo.recipes.compiling import compile_model
+from zoo.utils.constraints import Count, check
 
 if TYPE_CHECKING:
-    from datasets import Dataset
+    from zoo.datasets import Dataset
 
 LAYERS = ("C1", "S2", "C3", "S4")
 # The lecture's letters: 16x16 pixels, a hidden layer of 100, 26 classes.
@@ -48,7 +48,7 @@ def run(dataset: str = "mnist", *, epochs: int = 5, seed: int = 0, progress: boo
         DataError: The data cannot be had.
     """
     epochs = check("epochs", epochs, Count)
-    data = framed(our_datasets().load(dataset), 32)
+    data = framed(datasets.load(dataset), 32)
     model = trained(data, epochs=epochs, seed=seed, progress=progress)
     accuracy = evaluate(model, data.test.x, data.test.y)["accuracy"]
     rows = [int(np.flatnonzero(data.test.y == label)[0]) for label in range(min(3, data.classes))]

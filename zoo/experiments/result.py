@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.training.run_folder import RunFolder, versions
+from zoo.runs.folder import RunFolder, versions
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,15 +15,15 @@ import keras
 import numpy as np
 import pandas as pd
 
-from zoo.constraints import Count, Seed, check
+from zoo import datasets
 from zoo.experiments.result import Result
 from zoo.experiments.semeion_codes_plots import plot_codes
+from zoo.loop.fit import fit
 from zoo.models.autoencoder import SQUARED
-from zoo.packages import our_datasets
-from zoo.registry import create
-from zoo.training.compiling import compile_model, prepare
-from zoo.training.loop import fit
-from zoo.training.progress import ProgressBar
+from zoo.models.registry import create
+from zoo.recipes.compiling import compile_model, prepare
+from zoo.training.progress_bar import ProgressBar
+from zoo.utils.constraints import Count, Seed, check
 
 RECIPE = replace(SQUARED, batch_size=32)
 NEIGHBOURS = 9
@@ -71,7 +71,7 @@ def run(
     """
     hidden = check("hidden", hidden, tuple[int, ...])
     updates, seed = check("updates", updates, Count), check("seed", seed, Seed)
-    data = our_datasets().load(dataset)
+    data = datasets.load(dataset)
     train, test = (split.x.reshape(len(split), -1) for split in (data.train, data.test))
     methods = {
         "two principal components": principal_components(train, test),

@@ -15,18 +15,18 @@ import keras
 import numpy as np
 import pandas as pd
 
-from datasets.transforms import framed, shifted
-from zoo.constraints import Count, between, check
-from zoo.experiments.pretrained_nets import following
+from zoo import datasets
+from zoo.datasets.transforms import framed, shifted
+from zoo.experiments.pretraining.nets import following
 from zoo.experiments.result import Result
 from zoo.experiments.shift_plots import plot_shifts
-from zoo.packages import our_datasets
-from zoo.registry import card, create
-from zoo.training.compiling import compile_model
-from zoo.training.loop import fit
+from zoo.loop.fit import fit
+from zoo.models.registry import card, create
+from zoo.recipes.compiling import compile_model
+from zoo.utils.constraints import Count, between, check
 
 if TYPE_CHECKING:
-    from datasets import Dataset
+    from zoo.datasets import Dataset
 
 
 class Net(NamedTuple):
@@ -80,7 +80,7 @@ def run(
     """
     updates, seeds = check("updates", updates, Count | None), check("seeds", seeds, Count)
     furthest = check("furthest", furthest, Annotated[int, between(0, SIDE // 4)])
-    data = framed(our_datasets().load(dataset), SIDE)
+    data = framed(datasets.load(dataset), SIDE)
     updates = updates or max(FEWEST_UPDATES, len(data.train) // 6)
     cases = [(kind, seed) for kind in NETS for seed in range(seeds)]
     weights, rows = {}, []

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from datasets import Dataset
+    from zoo.datasets import Dataset
 
 _STYLES = (
     {"color": "#D55E00", "marker": "s", "linestyle": "--"},

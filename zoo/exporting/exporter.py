@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from zoo.constraints import check as check_value
+from zoo import datasets
 from zoo.errors import InvalidValue, RunFailed
-from zoo.files import making_folder, replacing
-from zoo.origin import Origin, origin_of
-from zoo.packages import our_datasets
-from zoo.registry import card
-from zoo.tensorflow_import import import_tensorflow
+from zoo.models.origin import Origin, origin_of
+from zoo.models.registry import card
+from zoo.utils.constraints import check as check_value
+from zoo.utils.files import making_folder, replacing
+from zoo.utils.tensorflow_import import import_tensorflow
 
 if TYPE_CHECKING:
     import keras
@@ -133,7 +133,7 @@ def _data(origin: Origin | None, dataset: str | None) -> dict[str, Any]:
     """Returns what is known of the data that the model is served with."""
     if dataset is None:
         return dict(origin.data) if origin else {}
-    source = our_datasets().source(dataset)
+    source = datasets.source(dataset)
     return {
         "name": source.name,
         "title": source.title,

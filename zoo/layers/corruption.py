@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import keras
 from keras import ops
 
-from zoo.constraints import Seed, check, share
+from zoo.utils.constraints import Seed, check, share
 
 Noise = Literal["masking", "salt_and_pepper", "gaussian"]
 

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from zoo.constraints import at_least, check
 from zoo.errors import InvalidValue
 from zoo.layers.distortion import sample_at
+from zoo.utils.constraints import at_least, check
 
 
 @keras.saving.register_keras_serializable("zoo")

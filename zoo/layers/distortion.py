@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from zoo.constraints import Seed, check, non_negative
+from zoo.utils.constraints import Seed, check, non_negative
 
 ROTATION, SCALING, SHEAR, TRANSLATION = math.radians(15), 0.15, 0.15, 0.05  # the last one of the image's side
 ELASTICITY, SMOOTHNESS = 34 / 29, 4 / 29  # Simard's alpha and sigma, for his images of 29 x 29

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from zoo.constraints import Count, check
 from zoo.errors import InvalidValue
+from zoo.utils.constraints import Count, check
 
 
 @keras.saving.register_keras_serializable("zoo")

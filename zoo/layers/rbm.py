@@ -12,10 +12,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from zoo.constraints import Seed, at_least, check, non_negative, positive
 from zoo.errors import InvalidValue
 from zoo.layers import rbm_likelihood
 from zoo.layers.rbm_likelihood import LogPartition
+from zoo.utils.constraints import Seed, at_least, check, non_negative, positive
 
 Visible = Literal["bernoulli", "gaussian"]
 

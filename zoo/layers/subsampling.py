@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 import keras
 from keras import ops
 
-from zoo.constraints import at_least, check
 from zoo.errors import InvalidValue
+from zoo.utils.constraints import at_least, check
 
 Method = Literal["sum", "max", "mean"]
 

@@ -8,10 +8,10 @@ Hinton and Salakhutdinov, Science 313, 2006. Vincent et al., JMLR 11, 2010. deep
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from zoo.constraints import share
 from zoo.models.mlp import Activation
+from zoo.models.registry import register
 from zoo.recipes import Recipe
-from zoo.registry import register
+from zoo.utils.constraints import share
 
 if TYPE_CHECKING:
     import keras

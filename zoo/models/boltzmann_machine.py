@@ -14,9 +14,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from zoo.constraints import at_least, check, non_negative, open_probability
 from zoo.errors import InvalidValue
 from zoo.layers.rbm import RBM
+from zoo.utils.constraints import at_least, check, non_negative, open_probability
 
 DECAY = 0.9  # of the running mean activity that the sparsity target looks at
 

@@ -11,10 +11,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from zoo.constraints import Seed, at_least, check
 from zoo.errors import InvalidValue
 from zoo.layers.rbm import RBM
 from zoo.models.boltzmann_machine import free_energies, mean_over_examples, replicas_of
+from zoo.utils.constraints import Seed, at_least, check
 
 
 @keras.saving.register_keras_serializable("zoo")

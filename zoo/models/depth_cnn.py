@@ -9,11 +9,11 @@ from bisect import bisect_left, bisect_right
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from zoo.constraints import at_least, between, odd, probability
 from zoo.errors import InvalidValue
 from zoo.models.mlp import Classes, Units
+from zoo.models.registry import register
 from zoo.recipes import Recipe
-from zoo.registry import register
+from zoo.utils.constraints import at_least, between, odd, probability
 
 if TYPE_CHECKING:
     import keras

@@ -7,13 +7,13 @@ LeCun, Bottou, Bengio and Haffner, «Gradient-based learning applied to document
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from zoo.constraints import non_negative
 from zoo.errors import InvalidValue
 from zoo.models.digit_bitmaps import BITMAPS
 from zoo.models.images import image_input
 from zoo.models.mlp import Classes
+from zoo.models.registry import register
 from zoo.recipes import Recipe
-from zoo.registry import register
+from zoo.utils.constraints import non_negative
 
 if TYPE_CHECKING:
     import keras

@@ -6,11 +6,11 @@ Ciresan, Meier and Schmidhuber, «Multi-column deep neural networks for image cl
 # No `from __future__ import annotations` here: options are checked by the annotations themselves.
 from typing import TYPE_CHECKING, Annotated
 
-from zoo.constraints import between, non_negative
 from zoo.models.images import image_input
 from zoo.models.mlp import Classes
+from zoo.models.registry import register
 from zoo.recipes import Recipe
-from zoo.registry import register
+from zoo.utils.constraints import between, non_negative
 
 if TYPE_CHECKING:
     import keras

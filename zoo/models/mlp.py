@@ -8,9 +8,9 @@ Srivastava et al., «Dropout», JMLR 15, 2014. Hinton et al., arXiv:1207.0580, 2
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from zoo.constraints import at_least, non_negative, positive, probability
+from zoo.models.registry import register
 from zoo.recipes import Recipe
-from zoo.registry import register
+from zoo.utils.constraints import at_least, non_negative, positive, probability
 
 if TYPE_CHECKING:
     import keras

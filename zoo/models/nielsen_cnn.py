@@ -7,12 +7,12 @@ Nielsen, «Neural Networks and Deep Learning», 2015, chapter 6, and network3.py
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from zoo.constraints import probability
 from zoo.errors import InvalidValue
 from zoo.models.images import image_input
 from zoo.models.mlp import Classes, Penalty
+from zoo.models.registry import register
 from zoo.recipes import Recipe
-from zoo.registry import register
+from zoo.utils.constraints import probability
 
 if TYPE_CHECKING:
     import keras

@@ -7,10 +7,10 @@ Vincent et al., JMLR 11, 2010 (stacked denoising auto-encoders). Hinton and Sala
 # No `from __future__ import annotations` here: options are checked by the annotations themselves.
 from typing import TYPE_CHECKING, Annotated
 
-from zoo.constraints import at_least
 from zoo.models.mlp import Activation, Classes, Units, deep_mlp
+from zoo.models.registry import register
 from zoo.recipes import Recipe
-from zoo.registry import register
+from zoo.utils.constraints import at_least
 
 if TYPE_CHECKING:
     import keras

@@ -7,10 +7,10 @@ Hinton, «A practical guide to training RBMs», UTML TR 2010-003. Hinton and Sal
 # No `from __future__ import annotations` here: options are checked by the annotations themselves.
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from zoo.constraints import at_least, non_negative, open_probability
 from zoo.models.mlp import Penalty, Units
+from zoo.models.registry import register
 from zoo.recipes import Recipe
-from zoo.registry import register
+from zoo.utils.constraints import at_least, non_negative, open_probability
 
 if TYPE_CHECKING:
     import keras

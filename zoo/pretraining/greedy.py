@@ -27,8 +27,8 @@ from keras import ops
 
 from zoo.errors import InvalidValue
 from zoo.models.deep_belief_network import DeepBeliefNetwork
+from zoo.models.registry import card
 from zoo.recipes import Recipe
-from zoo.registry import card
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.constraints import parse
+from zoo import datasets
 from zoo.errors import InvalidValue, RunFailed, unknown
-from zoo.files import replacing
-from zoo.packages import our_datasets
+from zoo.models.registry import card
 from zoo.recipes import LEGAL as RECIPE
-from zoo.registry import card
+from zoo.utils.constraints import parse
+from zoo.utils.files import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,9 +128,9 @@ def _log_likelihood(rbm: Any, dataset: str, seed: int) -> float:
     """Returns an RBM's mean log-likelihood of test images, whose pixels are drawn by their grey, as was published."""
     import numpy as np
 
-    from zoo.experiments.rbm import black_and_white, likelihood
+    from zoo.experiments.rbm.study import black_and_white, likelihood
 
-    data, draw = our_datasets().load(dataset), np.random.default_rng(seed)
+    data, draw = datasets.load(dataset), np.random.default_rng(seed)
     train, test = (black_and_white(split.x, draw) for split in (data.train, data.test))
     return float(likelihood(rbm, train, test, runs=100, seed=seed)["test_log_likelihood"].iloc[0])
 

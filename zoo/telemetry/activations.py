@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.telemetry.layout import named_layers
 from zoo.telemetry.stores import store_for, variable, variables_of, when
+from zoo.telemetry.weights import named_layers
 
 FORWARD = ("mean", "std", "saturated")
 BACKWARD = ("delta_l2", "delta_rms")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 
-from zoo.constraints import check, positive
+from zoo.utils.constraints import check, positive
 
 if TYPE_CHECKING:
     import pandas as pd

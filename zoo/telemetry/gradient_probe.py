@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from zoo.constraints import at_least, check
 from zoo.errors import InvalidValue
-from zoo.telemetry.layout import Weight, trainable_weights
 from zoo.telemetry.statistics import STATISTICS, measure
+from zoo.telemetry.weights import Weight, trainable_weights
+from zoo.utils.constraints import at_least, check
 
 COLUMNS = ("epoch", "step", "layer", "variable", *STATISTICS)
 

@@ -15,15 +15,15 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from zoo.constraints import at_least, check
 from zoo.errors import InvalidValue
 from zoo.telemetry import activations as activity
 from zoo.telemetry import histograms as bins
 from zoo.telemetry.alarms import Alarm, GradientWarning
-from zoo.telemetry.layout import optimizers_of, trainable_weights
 from zoo.telemetry.statistics import STATISTICS
 from zoo.telemetry.tap import Records, Tap, innermost
 from zoo.telemetry.tensorboard import EventFiles
+from zoo.telemetry.weights import optimizers_of, trainable_weights
+from zoo.utils.constraints import at_least, check
 
 LABELS = ("epoch", "step", "layer", "variable")
 COLUMNS = (*LABELS, "l2", "mean_abs", "rms")

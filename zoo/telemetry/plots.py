@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from zoo.axes import epoch_axis, log_axis
-from zoo.constraints import check
 from zoo.errors import InvalidValue, unknown
+from zoo.utils.constraints import check
+from zoo.utils.plotting import epoch_axis, log_axis
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,9 +17,9 @@ import tensorflow as tf
 
 from zoo.telemetry import histograms
 from zoo.telemetry.activations import ActivationTap
-from zoo.telemetry.layout import Weight
 from zoo.telemetry.statistics import STATISTICS, distance, measure
 from zoo.telemetry.stores import SumStore, UpdateStore, store_for, variable, variables_of, when
+from zoo.telemetry.weights import Weight
 
 CLIP = "_clip_gradients"
 SEAM = "_all_reduce_sum_gradients"

@@ -13,9 +13,9 @@ import numpy as np
 
 from zoo.pretraining import encode, output_stage, stages
 from zoo.recipes import Recipe
-from zoo.training.compiling import compile_model, prepare
-from zoo.training.configuration import Configuration
-from zoo.training.run_folder import RunFolder
+from zoo.recipes.compiling import compile_model, prepare
+from zoo.runs.configuration import Configuration
+from zoo.runs.folder import RunFolder
 from zoo.training.stage import How, StageRun, run_stage, stage_folder
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.constraints import Count, check
+from zoo import datasets
 from zoo.errors import InvalidValue
-from zoo.opening import open_model
-from zoo.origin import origin_of
-from zoo.packages import our_datasets
-from zoo.training.configuration import WITHOUT_LABELS
+from zoo.models.origin import origin_of
+from zoo.runs.configuration import WITHOUT_LABELS
+from zoo.saving.opening import open_model
+from zoo.utils.constraints import Count, check
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,14 +39,14 @@ def probe(path: str | Path, dataset: str = "digits", *, examples: int = 1000) ->
     if origin is None or origin.recipe is None:
         raise InvalidValue(f"{path} holds a model that was not trained: it has no loss to measure.")
     examples = check("examples", examples, Count)
-    data = our_datasets().load(dataset, **origin.split_of(dataset))
+    data = datasets.load(dataset, **origin.split_of(dataset))
     if model.input_shape[1:] != data.input_shape:
         raise InvalidValue(f"{path} takes inputs of shape {model.input_shape[1:]}; {dataset} has {data.input_shape}.")
     if origin.recipe.loss not in WITHOUT_LABELS and model.output_shape[-1] != data.classes:
         raise InvalidValue(f"{path} tells {model.output_shape[-1]} classes apart; {dataset} has {data.classes}.")
 
+    from zoo.recipes.compiling import compile_model, prepare
     from zoo.telemetry import GradientProbe
-    from zoo.training.compiling import compile_model, prepare
 
     compile_model(model, origin.recipe, steps_per_epoch=1)
     x, y = prepare(origin.recipe, data.train.x[:examples], data.train.y[:examples], classes=data.classes)

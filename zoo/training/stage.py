@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import keras
 
 from zoo.errors import InvalidValue
+from zoo.loop.checkpoint import Checkpoint
+from zoo.loop.fit import fit
 from zoo.recipes import Recipe
+from zoo.recipes.compiling import callbacks_of
+from zoo.runs.folder import RunFolder
+from zoo.runs.plots import plot_learning_curve
 from zoo.telemetry import GradientRecorder, plot_gradients
-from zoo.training.checkpoint import Checkpoint
-from zoo.training.compiling import callbacks_of
 from zoo.training.interrupt import Interrupt
-from zoo.training.loop import fit
-from zoo.training.plots import plot_learning_curve
-from zoo.training.progress import ProgressBar
-from zoo.training.run_folder import RunFolder
-from zoo.training.tables import Tables
+from zoo.training.progress_bar import ProgressBar
+from zoo.training.table_writer import Tables
 
 if TYPE_CHECKING:
     import pandas as pd

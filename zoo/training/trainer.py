@@ -8,23 +8,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from zoo.constraints import at_least, check
+from zoo.distribution.strategies import division, naming_lost_workers, resolve_strategy, writes_files
 from zoo.errors import InvalidValue, RunFailed
-from zoo.origin import remember
+from zoo.models.origin import remember
+from zoo.models.registry import create
 from zoo.recipes import Recipe
-from zoo.registry import create
-from zoo.tensorflow_import import import_tensorflow
-from zoo.training.configuration import Configuration, resolve
-from zoo.training.run_folder import RunFolder, versions
-from zoo.training.strategies import division, naming_lost_workers, resolve_strategy, writes_files
+from zoo.runs.configuration import Configuration, resolve
+from zoo.runs.folder import RunFolder, versions
+from zoo.utils.constraints import at_least, check
+from zoo.utils.tensorflow_import import import_tensorflow
 
 if TYPE_CHECKING:
     import keras
     import numpy as np
     import pandas as pd
 
-    from datasets import Dataset
-    from datasets.dataset import Split
+    from zoo.datasets import Dataset
+    from zoo.datasets.dataset import Split
     from zoo.training.stage import How, StageRun, Status
 
 Extra = Literal["activations", "histograms", "tensorboard"]
@@ -229,8 +229,8 @@ def _run(
 def _all_stages(configuration: Configuration, folder: RunFolder, how: How, strategy: Any) -> Run:
     import keras
 
-    from zoo.training.compiling import compile_model, prepare
-    from zoo.training.loop import evaluate
+    from zoo.loop.fit import evaluate
+    from zoo.recipes.compiling import compile_model, prepare
     from zoo.training.pipeline import pretrain
     from zoo.training.stage import run_stage
 

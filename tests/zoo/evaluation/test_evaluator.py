@@ -4,12 +4,12 @@ import pytest
 from scipy import stats
 from sklearn.metrics import confusion_matrix
 
-import datasets
 import zoo
-from datasets.sequences import sequences
+from zoo import datasets
+from zoo.datasets.sequences import sequences
 from zoo.errors import InvalidValue
 from zoo.evaluation import calibration, evaluate
-from zoo.origin import Origin, remember
+from zoo.models.origin import Origin, remember
 
 DIGITS = datasets.load("digits")
 NUMBERS = sequences(DIGITS, longest=3, per_digit=0.2)

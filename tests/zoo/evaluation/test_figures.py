@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import datasets
-from datasets.sequences import sequences
+from zoo import datasets
+from zoo.datasets.sequences import sequences
 from zoo.evaluation import Evaluation, calibration, wilson, write
 from zoo.evaluation.figures import plot_confusion, plot_reliability, plot_worst
 

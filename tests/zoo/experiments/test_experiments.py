@@ -1,12 +1,10 @@
-import importlib
 import inspect
-from types import SimpleNamespace
 
 import pytest
 
 from zoo import experiments
-from zoo.constraints import describe
 from zoo.errors import InvalidValue, UnknownName
+from zoo.utils.constraints import describe
 
 
 class Asked(Exception):
@@ -17,9 +15,9 @@ def test_where_no_data_set_is_named_each_takes_its_own(monkeypatch):
     def load(name):
         raise Asked(name)
 
-    monkeypatch.setattr(experiments, "our_datasets", lambda: SimpleNamespace(load=load))
+    monkeypatch.setattr(experiments.datasets, "load", load)
     for name in experiments.names():
-        run = importlib.import_module(f"zoo.experiments.{name.replace('-', '_')}").run
+        run = experiments._module(name).run
         with pytest.raises(Asked, match=f"^{inspect.signature(run).parameters['dataset'].default}$"):
             experiments.run(name)
 

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-import datasets
-from zoo import experiments
+from zoo import datasets, experiments
 from zoo.errors import InvalidValue
 from zoo.experiments import semeion_codes
 

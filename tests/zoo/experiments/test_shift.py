@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-import datasets
-from datasets.transforms import framed
-from zoo import experiments
+from zoo import datasets, experiments
+from zoo.datasets.transforms import framed
 from zoo.errors import InvalidValue
 from zoo.experiments import shift
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import datasets
 import zoo
-from datasets.dataset import Split
+from zoo import datasets
+from zoo.datasets.dataset import Split
 from zoo.ensembles import train_ensemble
-from zoo.opening import open_model
+from zoo.saving.opening import open_model
 
 ROOT = Path(__file__).parents[3]
 ON_TWO_REPLICAS = """

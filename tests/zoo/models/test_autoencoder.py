@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-import datasets
 import zoo
+from zoo import datasets
 from zoo.errors import InvalidValue, UnknownName
 from zoo.layers import TiedDense
 from zoo.training import fit

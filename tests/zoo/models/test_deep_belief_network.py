@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-import datasets
 import zoo
+from zoo import datasets
 from zoo.errors import InvalidValue
 from zoo.models.deep_belief_network import DeepBeliefNetwork
 

@@ -5,9 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import datasets
 import zoo
-from zoo import reproduction
+from zoo import datasets, reproduction
 from zoo.errors import InvalidValue, UnknownName
 
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import datasets
 import zoo
+from zoo import datasets
 from zoo.errors import InvalidValue, UnknownName, UnsafeFile
 from zoo.training import probe
 

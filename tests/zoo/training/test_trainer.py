@@ -6,10 +6,11 @@ import keras
 import pandas as pd
 import pytest
 
-import datasets
 import zoo
+from zoo import datasets
 from zoo.errors import InvalidValue, RunFailed, UnknownName
-from zoo.training import stage, tables
+from zoo.training import stage
+from zoo.training import table_writer as tables
 
 FILES = {
     "checkpoint.npz",

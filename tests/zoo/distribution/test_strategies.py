@@ -1,0 +1,141 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+import zoo
+from zoo.distribution import strategies, workers
+from zoo.distribution.strategies import check_cluster, division, resolve_strategy, writes_files
+from zoo.errors import InvalidValue, RunFailed
+
+ROOT = Path(__file__).parents[3]
+TRAIN = [sys.executable, "-m", "zoo.cli", "train"]
+
+
+def cluster(*addresses, task=0):
+    return json.dumps({"cluster": {"worker": list(addresses)}, "task": {"type": "worker", "index": task}})
+
+
+class TestNames:
+    def test_a_machine_without_several_gpus_trains_on_one_device(self, monkeypatch):
+        monkeypatch.delenv("TF_CONFIG", raising=False)
+        for name in ("auto", "none"):
+            strategy = resolve_strategy(name)
+            assert strategy.num_replicas_in_sync == 1
+            assert writes_files(strategy)
+
+    def test_a_strategy_is_taken_as_it_is(self):
+        strategy = tf.distribute.OneDeviceStrategy("CPU:0")
+        assert resolve_strategy(strategy) is strategy
+
+    def test_others_are_refused_with_those_that_there_are(self):
+        with pytest.raises(InvalidValue, match="strategy must be one of 'auto', 'none', 'mirrored', 'multiworker'"):
+            resolve_strategy("miror")
+
+    def test_several_workers_need_to_be_told_of_each_other(self, monkeypatch):
+        monkeypatch.delenv("TF_CONFIG", raising=False)
+        with pytest.raises(InvalidValue, match="multiworker needs TF_CONFIG in the environment, as in"):
+            resolve_strategy("multiworker")
+
+    @pytest.mark.parametrize(
+        "config", ["{", '{"cluster": {}}', cluster("a:1", task=1), '{"cluster": {"worker": 3}, "task": 1}']
+    )
+    def test_what_cannot_be_used_is_shown(self, monkeypatch, config):
+        monkeypatch.setenv("TF_CONFIG", config)
+        with pytest.raises(InvalidValue, match="TF_CONFIG cannot be used"):
+            check_cluster()
+
+    def test_a_worker_that_does_not_answer_is_named(self, monkeypatch, free_ports):
+        own, other = (f"localhost:{port}" for port in free_ports(2))
+        monkeypatch.setattr(strategies, "PATIENCE", 0.5)
+        with pytest.raises(RunFailed, match=f"No worker answers at {other}, after 0.5 s"):
+            strategies._wait_for_workers(json.loads(cluster(own, other)))
+
+
+def test_the_division_of_a_mini_batch_is_told_in_words():
+    class Three:
+        num_replicas_in_sync = 3
+
+    assert division(tf.distribute.get_strategy(), 10) == "10 on one device"
+    assert division(Three, 12) == "12 over 3 replicas, 4 on each"
+    assert division(Three, 10) == "10 over 3 replicas, 3 or 4 on each"
+
+
+def test_mixed_precision_computes_in_half_and_keeps_weights_in_single(tmp_path):
+    run = zoo.train("deep_mlp", "moons", epochs=3, mixed_precision=True, run_dir=tmp_path / "run", progress=False)
+    assert run.model.get_layer("hidden_1").compute_dtype == "float16"
+    assert run.model.get_layer("hidden_1").kernel.dtype == "float32"
+    assert type(run.model.optimizer).__name__ == "LossScaleOptimizer"
+    assert run.metrics["loss"].iloc[-1] < run.metrics["loss"].iloc[0]
+
+
+class TestWorkers:
+    def test_two_processes_leave_the_run_of_one(self, tmp_path):
+        arguments = ["deep_mlp", "--dataset", "moons", "--epochs", "2", "--run-dir"]
+        for folder, more in (("one", []), ("two", ["--workers", "2"])):
+            done = subprocess.run(
+                [*TRAIN, *arguments, tmp_path / folder, *more], capture_output=True, text=True, cwd=ROOT
+            )
+            assert done.returncode == 0, done.stderr[-2000:]
+        assert "over 2 replicas, " in done.stdout
+        results = [json.loads((tmp_path / folder / "result.json").read_text()) for folder in ("one", "two")]
+        assert results[1]["test"] == pytest.approx(results[0]["test"], rel=1e-4)
+        assert results[1]["batch"] == "32 over 2 replicas, 16 on each"
+        assert {path.name for path in (tmp_path / "two").iterdir()} == {
+            path.name for path in (tmp_path / "one").iterdir()
+        }
+
+    def test_a_worker_that_is_killed_ends_the_others_and_the_run_goes_on_from_its_checkpoint(self, tmp_path):
+        run = tmp_path / "run"
+        command = [
+            *TRAIN,
+            "shallow_mlp",
+            "--dataset",
+            "moons",
+            "--epochs",
+            "100000",
+            "--workers",
+            "2",
+            "--run-dir",
+            run,
+        ]
+        launcher = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, cwd=ROOT)
+        deadline = time.monotonic() + 120
+        while not (run / "checkpoint.npz").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        workers = children(launcher.pid)
+        assert len(workers) == 2
+        os.kill(workers[1], signal.SIGKILL)
+        start = time.monotonic()
+        _, errors = launcher.communicate(timeout=60)
+        assert time.monotonic() - start < 60
+        assert launcher.returncode == 1
+        assert "zoo: Worker 1 of 2 (localhost:" in errors
+        assert "was ended by SIGKILL" in errors
+        assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+        epochs = len((run / "metrics.csv").read_text().splitlines()) - 1
+        again = [*TRAIN, "--resume", run, "--epochs", str(epochs + 2), "--workers", "2"]
+        done = subprocess.run(again, capture_output=True, text=True, cwd=ROOT)
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert len((run / "metrics.csv").read_text().splitlines()) - 1 == epochs + 2
+
+    def test_a_mistake_is_told_once(self, tmp_path):
+        done = subprocess.run([*TRAIN, "deep_mpl", "--workers", "2"], capture_output=True, text=True, cwd=ROOT)
+        assert done.returncode == 2
+        assert done.stderr.count('zoo: Unknown model "deep_mpl"') == 1
+
+    def test_workers_that_end_in_the_same_moment_have_not_succeeded(self):
+        processes = [subprocess.Popen([sys.executable, "-c", "raise SystemExit(2)"], text=True) for _ in range(2)]
+        for process in processes:
+            process.wait()
+        assert workers._wait(processes, ["localhost:1", "localhost:2"], []) == 2
+
+
+def children(pid):
+    return sorted(int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split())

@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+
+from zoo import datasets, experiments
+from zoo.errors import InvalidValue
+from zoo.experiments.pretraining import few_labels
+from zoo.experiments.pretraining.nets import STARTS
+
+QUICK = {
+    "labels": (5000, 50, 20),
+    "depth": 1,
+    "width": 16,
+    "seeds": 1,
+    "pretraining_epochs": 1,
+    "epochs": 2,
+    "progress": False,
+}
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    return experiments.run("few-labels", "digits", run_dir=tmp_path_factory.mktemp("runs") / "run", **QUICK)
+
+
+def test_it_leaves_its_table_and_figure(ran):
+    _, folder = ran
+    names = ["accuracies.csv", "accuracies.png", "config.json", "summary.csv"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+
+
+def test_labels_that_there_are_not_are_left_out_and_all_come_last(ran):
+    for _, rows in ran[0].summary.groupby("start"):
+        assert rows["labels"].tolist() == [20, 50, 1294]
+
+
+def test_every_net_has_as_many_updates(ran):
+    updates = ran[0].tables["accuracies"]["updates"]
+    assert updates.tolist() == [2 * 65] * len(STARTS) * 3  # 1,294 examples, 20 at a time
+
+
+def test_a_seed_gives_the_same_numbers_whatever_is_trained_beside_it(ran):
+    alone = few_labels.run("digits", **{**QUICK, "labels": (20,)}).tables["accuracies"]
+    among = ran[0].tables["accuracies"]
+    expected = among[among["labels"] != 50].reset_index(drop=True)
+    np.testing.assert_array_equal(alone["accuracy"], expected["accuracy"])
+
+
+def test_a_repeated_split_has_each_example_equally_often():
+    few = datasets.load("digits").with_labels(30).train
+    many = few_labels.repeated(few, 100)
+    counts = [(many.x == each).all(axis=(1, 2, 3)).sum() for each in few.x]
+    assert sorted(counts) == [3] * 20 + [4] * 10
+    np.testing.assert_array_equal(many.y[30:60], few.y)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"labels": (9,)}, "labels must be from 10, one a class, to 1294; got 9"),
+        ({"labels": ()}, "labels must be whole numbers of at least 1"),
+        ({"width": -1}, "width must be a whole number of at least 1; got -1"),
+    ],
+)
+def test_a_setting_out_of_range_is_refused(settings, sentence):
+    with pytest.raises(InvalidValue, match=sentence):
+        few_labels.run("digits", **{**QUICK, **settings})

@@ -1,0 +1,101 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from zoo.loop.acceleration import WAYS, Way
+from zoo.loop.convolutions import as_matrix_products, convolutions_of
+from zoo.training import fit
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("strides", [1, 2, (3, 1)])
+@pytest.mark.parametrize("size", [1, 2, 5, (3, 4)])
+def test_a_convolution_is_what_it_was(size, strides, padding):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((11, 9, 3)), layers.Conv2D(4, size, strides, padding)])
+    x = tf.random.normal((2, 11, 9, 3))
+
+    def outputs_and_slopes():
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = model(x)
+            loss = tf.reduce_sum(y**2)
+        return [y, *tape.gradient(loss, [x, *[each.value for each in model.trainable_variables]])]
+
+    expected = outputs_and_slopes()
+    with as_matrix_products(model):
+        found = outputs_and_slopes()
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-4, atol=2e-4)
+
+
+def test_layers_are_left_as_they_were():
+    model = keras.Sequential([keras.Input((5, 5, 1)), layers.Conv2D(2, 3)])
+    before = set(vars(model.layers[0]))
+    with as_matrix_products(model):
+        pass
+    assert set(vars(model.layers[0])) == before
+
+
+def test_convolutions_that_cannot_be_written_so_are_left_alone():
+    model = keras.Sequential(
+        [
+            keras.Input((9, 9, 2)),
+            layers.Conv2D(4, 3, groups=2),
+            layers.Conv2D(4, 3, dilation_rate=2),
+            layers.DepthwiseConv2D(2),
+        ]
+    )
+    assert convolutions_of(model) == []
+
+
+def lenet(x):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input(x.shape[1:]),
+            layers.Conv2D(3, 3, padding="same", activation="tanh"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(4, 3, activation="tanh"),
+            layers.Flatten(),
+            layers.Dense(3, "softmax"),
+        ]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
+    return model
+
+
+def test_a_training_ends_with_the_weights_of_keras_own_fit(tmp_path, monkeypatch):
+    """In each way that the loop may choose."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    random = np.random.default_rng(0)
+    x, y = random.uniform(size=(55, 8, 8, 1)).astype("float32"), random.integers(3, size=55)
+    stock = lenet(x)
+    stock.fit(x, y, batch_size=10, epochs=2, shuffle=False, verbose=0)
+    for name, way in WAYS.items():
+        ours = lenet(x)
+        monkeypatch.setattr("zoo.loop.fit.choose", _always(way))
+        fit(ours, x, y, batch_size=10, epochs=2, shuffle=False, verbose=0)
+        for one, other in zip(ours.get_weights(), stock.get_weights(), strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-5, err_msg=name)
+
+
+def _always(way):
+    return lambda make, rows, **_: (make(way), way)
+
+
+def test_a_way_is_kept_by_a_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    random = np.random.default_rng(0)
+    x, y = random.uniform(size=(40, 8, 8, 1)).astype("float32"), random.integers(3, size=40)
+    with monkeypatch.context() as patched:
+        patched.setattr("zoo.loop.fit.choose", _always(Way(jit_compile=True, products=True)))
+        whole = lenet(x)
+        fit(whole, x, y, batch_size=10, epochs=4, verbose=0)
+        fit(lenet(x), x, y, batch_size=10, epochs=2, verbose=0, checkpoint=tmp_path / "run.npz")
+    resumed = lenet(x)
+    fit(resumed, x, y, batch_size=10, epochs=4, verbose=0, checkpoint=tmp_path / "run.npz")
+    for one, other in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)

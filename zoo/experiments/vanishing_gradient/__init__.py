@@ -1,0 +1,1 @@
+"""An experiment: its study, nets and figures."""

@@ -1,0 +1,1 @@
+"""The ground: legal values, whole files, quiet imports, axes."""
