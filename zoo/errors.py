@@ -62,13 +62,13 @@ def unknown(kind: str, name: object, known: Iterable[str], *, of: str = "") -> U
         The error, to be raised by the caller.
 
     >>> unknown("model", "deep_mpl", ["deep_mlp", "lenet5"])
-    UnknownName('Unknown model "deep_mpl": did you mean "deep_mlp"? There are: deep_mlp, lenet5.')
+    UnknownName('Unknown model "deep_mpl". Did you mean "deep_mlp"? Available: deep_mlp, lenet5.')
     """
     known = sorted(known)
     near = nearest(name, known)
-    hint = f'did you mean "{near}"? There are' if near else "there are"
+    hint = f'Did you mean "{near}"? ' if near else ""
     whose = f" of {of}" if of else ""
-    return UnknownName(f'Unknown {kind} "{name}"{whose}: {hint}: {", ".join(known) or "none"}.')
+    return UnknownName(f'Unknown {kind} "{name}"{whose}. {hint}Available: {", ".join(known) or "none"}.')
 
 
 def nearest(name: object, known: Iterable[str]) -> str | None:

@@ -64,12 +64,12 @@ def test_too_few_examples_for_every_class_are_refused():
 
 @pytest.mark.parametrize("seed", [-1, 0.5, None, 2**32])
 def test_a_seed_that_is_none_is_refused(seed):
-    with pytest.raises(InvalidValue, match="seed must be a whole number from 0 to 4294967295"):
+    with pytest.raises(InvalidValue, match="seed must be an integer from 0 to 4294967295"):
         datasets.load("digits", seed=seed)
 
 
 def test_a_misspelt_name_names_the_nearest():
-    with pytest.raises(UnknownName, match='Unknown data set "minst": did you mean "mnist"'):
+    with pytest.raises(UnknownName, match='Unknown data set "minst". Did you mean "mnist"'):
         datasets.load("minst")
 
 

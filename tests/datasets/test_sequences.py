@@ -95,9 +95,9 @@ def test_the_test_set_is_the_same_whatever_is_kept_for_validation():
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"longest": 0}, "longest must be a whole number of at least 1; got 0"),
-        ({"noise": -0.1}, "noise must be a number of at least 0; got -0.1"),
-        ({"per_digit": 0}, "per_digit must be a number above 0; got 0"),
+        ({"longest": 0}, "longest must be an integer >= 1; got 0"),
+        ({"noise": -0.1}, "noise must be a number >= 0; got -0.1"),
+        ({"per_digit": 0}, "per_digit must be a number > 0; got 0"),
         ({"shrink": 3}, "shrink must divide the images' sides, 8 and 8; got 3"),
     ],
 )

@@ -30,10 +30,10 @@ def test_choices_are_read_as_their_option_wants_them():
         ({"fixed": ["depth"]}, "--set takes PARAMETER=..., as in --set depth=4; got 'depth'."),
         ({"ranges": ["width=8"]}, "--range takes PARAMETER=LOW:HIGH[:log]"),
         ({"ranges": ["width=8:64:lin"]}, "takes :log after its two numbers"),
-        ({"ranges": ["width=0:64"]}, "width must be a whole number of at least 1; got 0."),
+        ({"ranges": ["width=0:64"]}, "width must be an integer >= 1; got 0."),
         ({"choices": ["activation=relu:tnah"]}, "Did you mean 'tanh'?"),
-        ({"choices": ["activatoin=relu:tanh"]}, 'did you mean "activation"?'),
-        ({"without": ["dept"]}, 'did you mean "depth"?'),
+        ({"choices": ["activatoin=relu:tanh"]}, 'Did you mean "activation"?'),
+        ({"without": ["dept"]}, 'Did you mean "depth"?'),
     ],
 )
 def test_what_cannot_be_read_is_one_sentence(options, message):

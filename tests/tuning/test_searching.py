@@ -253,7 +253,7 @@ def test_a_training_that_is_worse_than_the_median_ends_early(tmp_path):
     ("settings", "message"),
     [
         ({"algorithm": "genetic"}, "algorithm must be one of"),
-        ({"max_trials": 0}, "max_trials must be a whole number of at least 1"),
+        ({"max_trials": 0}, "max_trials must be an integer >= 1"),
         ({"objective": "happiness"}, 'give objective=("happiness", "max")'),
         ({"objective": ("val_loss", "least")}, 'is to be "min" or "max"'),
         ({"seed": -1}, "seed must be"),

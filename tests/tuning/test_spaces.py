@@ -81,11 +81,11 @@ def test_pretraining_is_varied_in_the_recipe():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"dept": 3}, 'did you mean "depth"?'),
-        ({"depth": Range(0, 3)}, "depth must be a whole number of at least 1; got 0."),
-        ({"depth": Range(1.0, 3.0)}, "depth must be a whole number of at least 1; got 1.0."),
+        ({"dept": 3}, 'Did you mean "depth"?'),
+        ({"depth": Range(0, 3)}, "depth must be an integer >= 1; got 0."),
+        ({"depth": Range(1.0, 3.0)}, "depth must be an integer >= 1; got 1.0."),
         ({"activation": Choice(["relu", "sigmiod"])}, "Did you mean 'sigmoid'?"),
-        ({"learning_rate": -1.0}, "learning_rate must be a number above 0; got -1.0."),
+        ({"learning_rate": -1.0}, "learning_rate must be a number > 0; got -1.0."),
         ({"input_shape": (8, 8, 1)}, "input_shape is decided by the data"),
         ({"pretraining.k": 3}, 'Unknown part "pretraining"'),
         ({"width": Range(10, 50, when={"kind": 1})}, 'Unknown parameter "kind"'),

@@ -120,14 +120,14 @@ def test_errors_are_told_by_size(trained):
         (lambda: Ensemble([]), InvalidValue, "needs a member at least; got none"),
         (lambda: Ensemble(["shallow_mlp"]), InvalidValue, "are Keras models; got 'shallow_mlp'"),
         (lambda: train_ensemble("shallow_mlp", members=0), InvalidValue, "needs a member at least; got members=0"),
-        (lambda: train_ensemble("shallow_mlp", members=-1), InvalidValue, "of at least 1; got -1"),
+        (lambda: train_ensemble("shallow_mlp", members=-1), InvalidValue, ">= 1; got -1"),
         (
             lambda: Ensemble([zoo.create("shallow_mlp", classes=n) for n in (3, 4)]),
             InvalidValue,
             r"one output_shape in common; got \[\(None, 3\), \(None, 4\)\]",
         ),
         (lambda: train_ensemble("shallow_mlp", vary={"hidden": ()}), InvalidValue, r"hidden has \(\)"),
-        (lambda: train_ensemble("shallow_mlp", vary={"hiden": (1,)}), UnknownName, 'did you mean "hidden"'),
+        (lambda: train_ensemble("shallow_mlp", vary={"hiden": (1,)}), UnknownName, 'Did you mean "hidden"'),
         (lambda: train_ensemble("dbn"), InvalidValue, "has pre-training, which an ensemble does not do"),
         (lambda: train_ensemble("rbm"), InvalidValue, "cannot train the members of an ensemble together"),
         (

@@ -28,5 +28,5 @@ def test_it_is_made_again_from_its_configuration():
 
 
 def test_a_limit_must_be_above_0():
-    with pytest.raises(InvalidValue, match="limit must be a number above 0; got 0"):
+    with pytest.raises(InvalidValue, match="limit must be a number > 0; got 0"):
         FanInUniform(0)

@@ -67,5 +67,5 @@ def test_a_loss_is_made_again_from_its_configuration(loss):
 
 
 def test_rubbish_must_be_above_0():
-    with pytest.raises(InvalidValue, match="rubbish must be a number above 0; got 0"):
+    with pytest.raises(InvalidValue, match="rubbish must be a number > 0; got 0"):
         MaximumAPosteriori(0)

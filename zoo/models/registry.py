@@ -162,7 +162,7 @@ def card(name: str) -> ModelCard:
 
     >>> import zoo
     >>> zoo.card("dropout_mlp").options["keep_probability"].values
-    'a number above 0 and at most 1'
+    'a number > 0 and <= 1'
     """
     cards = _loaded()
     if name not in cards:

@@ -33,7 +33,7 @@ class GradientProbe(keras.callbacks.Callback):
             between two calls, before the first step of the next one.
 
     Raises:
-        InvalidValue: `every` is neither `"epoch"` nor a whole number of at least 1.
+        InvalidValue: `every` is neither `"epoch"` nor an integer >= 1.
 
     Example:
 

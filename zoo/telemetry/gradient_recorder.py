@@ -59,7 +59,7 @@ class GradientRecorder(keras.callbacks.Callback):
             folder inside it.
 
     Raises:
-        InvalidValue: `every` is neither `"epoch"` nor a whole number of at least 1, `samples` is
+        InvalidValue: `every` is neither `"epoch"` nor an integer >= 1, `samples` is
             none of its values, or `alarms` holds something else.
 
     Example:

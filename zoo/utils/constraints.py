@@ -22,7 +22,7 @@ class Constraint:
     """A rule on a value that already has the right type.
 
     Args:
-        words: The rule in words, to follow the type's name, as in `"of at least 1"`.
+        words: The rule in words, to follow the type's name, as in `">= 1"`.
         accepts: Whether a value of the right type obeys it.
     """
 
@@ -30,18 +30,18 @@ class Constraint:
     accepts: Callable[[Any], bool]
 
 
-positive = Constraint("above 0", lambda value: value > 0)
-below_one = Constraint("below 1", lambda value: value < 1)
-non_negative = Constraint("of at least 0", lambda value: value >= 0)
-probability = Constraint("above 0 and at most 1", lambda value: 0 < value <= 1)
-open_probability = Constraint("above 0 and below 1", lambda value: 0 < value < 1)
+positive = Constraint("> 0", lambda value: value > 0)
+below_one = Constraint("< 1", lambda value: value < 1)
+non_negative = Constraint(">= 0", lambda value: value >= 0)
+probability = Constraint("> 0 and <= 1", lambda value: 0 < value <= 1)
+open_probability = Constraint("> 0 and < 1", lambda value: 0 < value < 1)
 share = Constraint("from 0 to 1", lambda value: 0 <= value <= 1)
-odd = Constraint("that is odd", lambda value: value % 2 == 1)
+odd = Constraint("odd", lambda value: value % 2 == 1)
 
 
 def at_least(low: int) -> Constraint:
     """Accepts numbers from `low` upwards."""
-    return Constraint(f"of at least {low}", lambda value: value >= low)
+    return Constraint(f">= {low}", lambda value: value >= low)
 
 
 def between(low: int, high: int) -> Constraint:
@@ -74,7 +74,7 @@ def check(name: str, value: Any, annotation: Any) -> Any:
     2
     >>> check("depth", 0, Annotated[int, at_least(1)])
     Traceback (most recent call last):
-    zoo.errors.InvalidValue: depth must be a whole number of at least 1; got 0.
+    zoo.errors.InvalidValue: depth must be an integer >= 1; got 0.
     """
     for alternative in _alternatives(annotation):
         kind, constraints = _split(alternative)
@@ -91,7 +91,7 @@ def check_all(annotation: Any, **values: Any) -> dict[str, Any]:
 
     >>> check_all(Count, depth=2, width=0)
     Traceback (most recent call last):
-    zoo.errors.InvalidValue: width must be a whole number of at least 1; got 0.
+    zoo.errors.InvalidValue: width must be an integer >= 1; got 0.
     """
     return {name: check(name, value, annotation) for name, value in values.items()}
 
@@ -114,22 +114,23 @@ def describe(annotation: Any) -> str:
 
     >>> from typing import Annotated
     >>> describe(Annotated[float, probability] | None)
-    'a number above 0 and at most 1, or None'
+    'a number > 0 and <= 1 or None'
     """
     words = []
     for alternative in _alternatives(annotation):
         kind, constraints = _split(alternative)
-        words.append(" ".join([_WORDS.get(kind) or _describe_choice(kind), *(c.words for c in constraints)]))
-    return ", or ".join(words)
+        rules = " and ".join(c.words for c in constraints)
+        words.append(f"{_WORDS.get(kind) or _describe_choice(kind)} {rules}".strip())
+    return " or ".join(words)
 
 
 _WRONG = object()
 _WORDS = {
-    bool: "True or False",
-    int: "a whole number",
+    bool: "a bool",
+    int: "an integer",
     float: "a number",
-    str: "a text",
-    tuple[int, ...]: "whole numbers of at least 1 such as (28, 28, 1)",
+    str: "a string",
+    tuple[int, ...]: "positive integers such as (28, 28, 1)",
     type(None): "None",
 }
 

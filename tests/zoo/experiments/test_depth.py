@@ -37,9 +37,9 @@ def test_single_digits_stand_for_the_sequences_made_of_them():
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"depths": (2, 3)}, "depth must be a whole number from 3 to 11; got 2"),
-        ({"seeds": 0}, "seeds must be a whole number of at least 1; got 0"),
-        ({"parameters": ()}, "parameters must be whole numbers of at least 1"),
+        ({"depths": (2, 3)}, "depth must be an integer from 3 to 11; got 2"),
+        ({"seeds": 0}, "seeds must be an integer >= 1; got 0"),
+        ({"parameters": ()}, "parameters must be positive integers"),
     ],
 )
 def test_a_setting_out_of_range_is_refused(settings, sentence):

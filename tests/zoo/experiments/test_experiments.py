@@ -23,13 +23,13 @@ def test_where_no_data_set_is_named_each_takes_its_own(monkeypatch):
 
 
 def test_a_misspelt_setting_is_told_before_anything_runs(tmp_path):
-    with pytest.raises(UnknownName, match='did you mean "seeds"'):
+    with pytest.raises(UnknownName, match='Did you mean "seeds"'):
         experiments.run("few-labels", "digits", seed=3, run_dir=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_a_setting_out_of_range_leaves_no_folder(tmp_path):
-    with pytest.raises(InvalidValue, match="seeds must be a whole number of at least 1; got 0"):
+    with pytest.raises(InvalidValue, match="seeds must be an integer >= 1; got 0"):
         experiments.run("few-labels", "digits", seeds=0, run_dir=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

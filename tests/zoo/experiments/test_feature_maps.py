@@ -45,7 +45,7 @@ def test_filters_are_the_kernels_and_maps_what_comes_of_them():
 
 
 def test_epochs_below_1_are_refused():
-    with pytest.raises(InvalidValue, match="epochs must be a whole number of at least 1; got 0"):
+    with pytest.raises(InvalidValue, match="epochs must be an integer >= 1; got 0"):
         feature_maps.run("digits", epochs=0)
 
 

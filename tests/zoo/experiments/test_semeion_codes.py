@@ -53,9 +53,9 @@ def test_a_seed_gives_the_same_codes():
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"updates": 0}, "updates must be a whole number of at least 1; got 0"),
-        ({"hidden": 64}, "hidden must be whole numbers of at least 1"),
-        ({"seed": -1}, "seed must be a whole number from 0 to 4294967295; got -1"),
+        ({"updates": 0}, "updates must be an integer >= 1; got 0"),
+        ({"hidden": 64}, "hidden must be positive integers"),
+        ({"seed": -1}, "seed must be an integer from 0 to 4294967295; got -1"),
     ],
 )
 def test_a_setting_out_of_range_is_refused(settings, sentence):

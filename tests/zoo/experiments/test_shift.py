@@ -48,8 +48,8 @@ def test_a_net_without_margin_to_its_digits_would_read_the_moved_ones_as_keras_d
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"updates": 0}, "updates must be a whole number of at least 1, or None; got 0"),
-        ({"furthest": 9}, "furthest must be a whole number from 0 to 8; got 9"),
+        ({"updates": 0}, "updates must be an integer >= 1 or None; got 0"),
+        ({"furthest": 9}, "furthest must be an integer from 0 to 8; got 9"),
     ],
 )
 def test_a_setting_out_of_range_is_refused(settings, sentence):

@@ -48,7 +48,7 @@ def test_it_is_made_again_from_its_configuration():
     assert again.width == 8
 
 
-@pytest.mark.parametrize(("width", "sentence"), [(0, "of at least 1; got 0"), (21, "that of the images, 20; got 21")])
+@pytest.mark.parametrize(("width", "sentence"), [(0, ">= 1; got 0"), (21, "that of the images, 20; got 21")])
 def test_a_width_out_of_range_is_refused(width, sentence):
     with pytest.raises(InvalidValue, match=sentence):
         DigitWidth(width)(image(0, 1))

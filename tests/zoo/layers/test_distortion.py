@@ -79,5 +79,5 @@ def test_it_is_made_again_from_its_configuration():
 
 
 def test_a_strength_below_0_is_refused():
-    with pytest.raises(InvalidValue, match=r"strength must be a number of at least 0; got -1"):
+    with pytest.raises(InvalidValue, match=r"strength must be a number >= 0; got -1"):
         Distortion(-1.0)

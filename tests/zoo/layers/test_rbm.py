@@ -212,9 +212,9 @@ class TestLayer:
     @pytest.mark.parametrize(
         ("wrong", "message"),
         [
-            ({"hidden": 0}, "hidden must be a whole number of at least 1; got 0"),
+            ({"hidden": 0}, "hidden must be an integer >= 1; got 0"),
             ({"hidden": 3, "visible": "binary"}, "visible must be one of 'bernoulli', 'gaussian'"),
-            ({"hidden": 3, "sigma": 0}, "sigma must be a number above 0"),
+            ({"hidden": 3, "sigma": 0}, "sigma must be a number > 0"),
             ({"hidden": 3, "labels": 2, "visible": "gaussian"}, "labels are for Bernoulli"),
         ],
     )

@@ -66,7 +66,7 @@ def test_it_is_made_again_from_its_configuration(layer):
     ("make", "sentence"),
     [
         (lambda: Subsampling("median"), "method must be one of 'sum', 'max', 'mean'; got 'median'"),
-        (lambda: Subsampling("sum", 0), "pool_size must be a whole number of at least 1; got 0"),
+        (lambda: Subsampling("sum", 0), "pool_size must be an integer >= 1; got 0"),
         (lambda: Subsampling("max", activation="tanh"), "an activation with method \"sum\" only; got method 'max'"),
         (lambda: Subsampling("sum", 4)(MAPS[:, :3]), "maps of at least 4x4; got 3x9"),
         (lambda: Subsampling()(MAPS[:, 0]), r"takes maps, \(batch, rows, columns, maps\)"),

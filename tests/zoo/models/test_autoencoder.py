@@ -70,7 +70,7 @@ class TestEach:
             ({"hidden": (5, 0)}, InvalidValue, "hidden"),
             ({"output_activation": "relu"}, InvalidValue, "output_activation must be"),
             ({"initializer": "glorrot"}, InvalidValue, "Did you mean 'glorot'"),
-            ({"hiden": (5,)}, UnknownName, 'did you mean "hidden"'),
+            ({"hiden": (5,)}, UnknownName, 'Did you mean "hidden"'),
         ],
     )
     def test_a_wrong_option_is_refused(self, name, wrong, error, message):

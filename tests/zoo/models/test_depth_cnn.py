@@ -65,8 +65,8 @@ def test_units_are_dropped_after_every_hidden_layer_if_at_all():
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"kernel_size": 4}, "kernel_size must be a whole number of at least 1 that is odd; got 4"),
-        ({"depth": 12}, "depth must be a whole number from 3 to 11; got 12"),
+        ({"kernel_size": 4}, "kernel_size must be an integer >= 1 and odd; got 4"),
+        ({"depth": 12}, "depth must be an integer from 3 to 11; got 12"),
         ({"parameters": 100}, "depth_cnn has \\d+ parameters or more with these options; got parameters=100"),
         ({"input_shape": (8, 8, 1), "depth": 11}, "halves its images 4 times and takes 9x9 pixels or more; got 8x8"),
         ({"input_shape": (16,)}, r"takes images \(rows, columns, channels\).*got input_shape \(16,\)"),

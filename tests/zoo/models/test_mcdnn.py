@@ -13,5 +13,5 @@ def test_a_column_has_the_published_maps_and_weights():
 
 def test_the_width_of_the_digits_costs_no_weights():
     assert zoo.create("mcdnn_column", digit_width=10).count_params() == 76_040
-    with pytest.raises(InvalidValue, match="digit_width must be a whole number from 4 to 29, or None; got 30"):
+    with pytest.raises(InvalidValue, match="digit_width must be an integer from 4 to 29 or None; got 30"):
         zoo.create("mcdnn_column", digit_width=30)

@@ -38,7 +38,7 @@ def test_options_must_be_those_of_the_weights():
     assert zoo.create("deep_mlp", weights="mnist", depth=4).name == "deep_mlp"
     with pytest.raises(InvalidValue, match="the weights mnist are of depth=4; got 2"):
         zoo.create("deep_mlp", weights="mnist", depth=2)
-    with pytest.raises(UnknownName, match='did you mean "mnist"'):
+    with pytest.raises(UnknownName, match='Did you mean "mnist"'):
         zoo.create("deep_mlp", weights="minst")
 
 

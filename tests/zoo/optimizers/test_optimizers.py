@@ -80,5 +80,5 @@ def test_levenberg_marquardt_is_saved_and_opened():
 
 
 def test_damping_must_be_above_0():
-    with pytest.raises(InvalidValue, match="damping must be a number above 0; got 0"):
+    with pytest.raises(InvalidValue, match="damping must be a number > 0; got 0"):
         DiagonalLevenbergMarquardt(damping=0)

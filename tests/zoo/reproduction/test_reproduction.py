@@ -48,7 +48,7 @@ def test_of_an_rbm_the_likelihood_is_estimated(tmp_path):
 
 
 def test_a_row_or_table_that_there_is_not(results, tmp_path):
-    with pytest.raises(UnknownName, match='did you mean "moons"'):
+    with pytest.raises(UnknownName, match='Did you mean "moons"'):
         reproduction.reproduce("moon", results=results)
     (tmp_path / "other.csv").write_text("a,b\n")
     with pytest.raises(InvalidValue, match="is no table of results"):

@@ -274,7 +274,7 @@ class TestPublishedAttacks:
 
 def test_options_and_names_are_checked_as_anyone_s(file):
     change(file, origin=lambda own: own["options"].update(width="__import__('os')"))
-    with pytest.raises(UnsafeFile, match="width must be a whole number of at least 1"):
+    with pytest.raises(UnsafeFile, match="width must be an integer >= 1"):
         zoo.load(file)
     change(file, origin=lambda own: own.update(model="os.system"))
     with pytest.raises(UnsafeFile, match='Unknown model "os.system"'):

@@ -48,14 +48,14 @@ def test_a_file_that_is_no_model_is_refused(run):
 
 
 def test_what_is_not_there_is_said_as_what_it_was_meant_for(run, tmp_path):
-    with pytest.raises(UnknownName, match='did you mean "lenet5"'):
+    with pytest.raises(UnknownName, match='Did you mean "lenet5"'):
         open_model("lenet6")
     for path in (tmp_path, tmp_path / "other", "other.keras", "runs/other"):
         with pytest.raises(InvalidValue, match=f"There is no model file or run {path}"):
             open_model(path)
     with pytest.raises(InvalidValue, match="nielsen_cnn has no pre-trained weights; train it"):
         open_model("nielsen_cnn")
-    with pytest.raises(UnknownName, match='did you mean "mnist"'):
+    with pytest.raises(UnknownName, match='Did you mean "mnist"'):
         open_model("lenet5", weights="minst")
     with pytest.raises(InvalidValue, match="weights='mnist' goes with a model's name; .*run has its own"):
         open_model(run, weights="mnist")

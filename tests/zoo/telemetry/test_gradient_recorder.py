@@ -561,5 +561,5 @@ def test_a_vanished_gradient_is_measured_far_below_what_its_square_could_be(poin
 
 @pytest.mark.parametrize("every", [0, -1, 1.5, "step", None, True])
 def test_another_interval_is_refused(every):
-    with pytest.raises(InvalidValue, match="every must be a whole number of at least 1, or 'epoch'"):
+    with pytest.raises(InvalidValue, match="every must be an integer >= 1 or 'epoch'"):
         GradientRecorder(every=every)

@@ -119,5 +119,5 @@ def test_what_is_not_there_is_refused(frame):
         plot_gradients(frame.iloc[:0])
     with pytest.raises(InvalidValue, match="statistic must be one of"):
         plot_gradients(frame, statistic="l1")
-    with pytest.raises(UnknownName, match='did you mean "kernel"'):
+    with pytest.raises(UnknownName, match='Did you mean "kernel"'):
         plot_gradients(frame, variable="kernal")

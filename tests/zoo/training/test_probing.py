@@ -34,10 +34,10 @@ def test_what_cannot_be_measured_is_refused(run, tmp_path):
     (tmp_path / "model.keras").write_bytes(b"rubbish")
     with pytest.raises(UnsafeFile, match="is no whole .keras archive"):
         probe(tmp_path / "model.keras")
-    with pytest.raises(UnknownName, match='did you mean "mnist"'):
+    with pytest.raises(UnknownName, match='Did you mean "mnist"'):
         probe(run.folder / "model.keras", "minst")
     with pytest.raises(InvalidValue, match=r"takes inputs of shape \(8, 8, 1\); moons has \(2,\)"):
         probe(run.folder / "model.keras", "moons")
-    with pytest.raises(InvalidValue, match="examples must be a whole number of at least 1"):
+    with pytest.raises(InvalidValue, match="examples must be an integer >= 1"):
         probe(run.folder / "model.keras", examples=0)
     assert json.loads((run.folder / "config.json").read_text())["model"] == "deep_mlp"

@@ -18,7 +18,7 @@ def test_a_whole_number_is_accepted_from_the_bound_upwards(value):
     if value >= 1:
         assert check("depth", value, Depth) == value
     else:
-        with pytest.raises(InvalidValue, match=f"depth must be a whole number of at least 1; got {value}"):
+        with pytest.raises(InvalidValue, match=f"depth must be an integer >= 1; got {value}"):
             check("depth", value, Depth)
 
 
@@ -27,7 +27,7 @@ def test_a_probability_is_above_0_and_at_most_1(value):
     if 0 < value <= 1:
         assert check("keep", value, Keep) == value
     else:
-        with pytest.raises(InvalidValue, match="keep must be a number above 0 and at most 1"):
+        with pytest.raises(InvalidValue, match="keep must be a number > 0 and <= 1"):
             check("keep", value, Keep)
 
 
@@ -62,7 +62,7 @@ def test_a_choice_names_the_nearest():
 def test_none_is_accepted_where_it_is_allowed():
     assert check("max_norm", None, Annotated[float, positive] | None) is None
     assert check("max_norm", 3, Annotated[float, positive] | None) == 3.0
-    with pytest.raises(InvalidValue, match="a number above 0, or None; got 0"):
+    with pytest.raises(InvalidValue, match="a number > 0 or None; got 0"):
         check("max_norm", 0, Annotated[float, positive] | None)
 
 
@@ -83,5 +83,5 @@ def test_text_of_the_command_line_is_read_as_the_option_s_type(text, annotation,
 
 
 def test_every_kind_is_said_in_words():
-    assert describe(Depth) == "a whole number of at least 1"
+    assert describe(Depth) == "an integer >= 1"
     assert describe(Activation) == "one of 'relu', 'sigmoid'"

@@ -87,7 +87,7 @@ def test_the_best_line_is_found(x, y, share):
 
 @pytest.mark.parametrize(("setting", "value"), [("hidden", 1), ("restarts", 0), ("updates", 0)])
 def test_a_setting_out_of_range_is_refused(setting, value):
-    with pytest.raises(InvalidValue, match=f"{setting} must be a whole number of at least"):
+    with pytest.raises(InvalidValue, match=f"{setting} must be an integer >="):
         hidden_space.run("xor", **{**QUICK, setting: value})
 
 

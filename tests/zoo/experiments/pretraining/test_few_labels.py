@@ -57,8 +57,8 @@ def test_a_repeated_split_has_each_example_equally_often():
     ("settings", "sentence"),
     [
         ({"labels": (9,)}, "labels must be from 10, one a class, to 1294; got 9"),
-        ({"labels": ()}, "labels must be whole numbers of at least 1"),
-        ({"width": -1}, "width must be a whole number of at least 1; got -1"),
+        ({"labels": ()}, "labels must be positive integers"),
+        ({"width": -1}, "width must be an integer >= 1; got -1"),
     ],
 )
 def test_a_setting_out_of_range_is_refused(settings, sentence):

@@ -47,9 +47,9 @@ def test_a_seed_gives_the_same_numbers_whatever_is_trained_beside_it(ran):
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"seeds": 0}, "seeds must be a whole number of at least 1; got 0"),
-        ({"epochs": 1.5}, "epochs must be a whole number of at least 1; got 1.5"),
-        ({"depths": (0, 1)}, "depths must be whole numbers of at least 1"),
+        ({"seeds": 0}, "seeds must be an integer >= 1; got 0"),
+        ({"epochs": 1.5}, "epochs must be an integer >= 1; got 1.5"),
+        ({"depths": (0, 1)}, "depths must be positive integers"),
     ],
 )
 def test_a_setting_out_of_range_is_refused(settings, sentence):

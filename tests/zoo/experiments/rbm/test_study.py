@@ -88,9 +88,9 @@ def test_a_data_set_without_images_is_refused():
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"hidden": 0}, "hidden must be a whole number of at least 1; got 0"),
-        ({"steps": (0, 1)}, "steps must be whole numbers of at least 1"),
-        ({"runs": None}, "runs must be a whole number of at least 1; got None"),
+        ({"hidden": 0}, "hidden must be an integer >= 1; got 0"),
+        ({"steps": (0, 1)}, "steps must be positive integers"),
+        ({"runs": None}, "runs must be an integer >= 1; got None"),
     ],
 )
 def test_a_setting_out_of_range_is_refused(settings, sentence):

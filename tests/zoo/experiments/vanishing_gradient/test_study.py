@@ -60,14 +60,14 @@ def test_the_first_row_of_the_curves_is_the_initial_norm(ran):
 
 @pytest.mark.parametrize("settings", [{"seeds": 0}, {"updates": -1}, {"epochs": 1.5}])
 def test_a_setting_out_of_range_is_refused(settings):
-    with pytest.raises(InvalidValue, match="must be a whole number of at least 1"):
+    with pytest.raises(InvalidValue, match="must be an integer >= 1"):
         vanishing_gradient.run("digits", **{**QUICK, **settings})
 
 
 def test_misspelt_names_are_refused_before_a_folder_is_made(tmp_path):
-    with pytest.raises(UnknownName, match='did you mean "vanishing-gradient"'):
+    with pytest.raises(UnknownName, match='Did you mean "vanishing-gradient"'):
         experiments.run("vanishing-gradients", run_dir=tmp_path / "run")
-    with pytest.raises(UnknownName, match='did you mean "mnist"'):
+    with pytest.raises(UnknownName, match='Did you mean "mnist"'):
         experiments.run("vanishing-gradient", "minst", run_dir=tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
 
