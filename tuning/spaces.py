@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import InvalidValue, unknown
-from zoo.models.registry import Option, card
+from zoo.models.catalogue import card
+from zoo.models.registry import Option
+from zoo.models.search_space import Choice, Range
 from zoo.recipes import LEGAL, Recipe
 from zoo.utils.constraints import check
 
@@ -20,98 +21,6 @@ if TYPE_CHECKING:
 
 RECIPE_FIELDS = ("learning_rate", "batch_size", "weight_penalty")
 PARTS = ("pretraining", "classifier")
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One of several values, of any type.
-
-    Args:
-        values: The values; a tuple is a value too, as in `Choice([(500,), (500, 250)])`.
-        when: The values of other parameters that this one belongs to, as in `{"persistent": True}`.
-            With others it is left out, and the model takes its default.
-
-    >>> Choice(["relu", "tanh"])
-    Choice(values=('relu', 'tanh'), when={})
-    """
-
-    values: tuple[Any, ...]
-    when: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        values = tuple(tuple(each) if isinstance(each, list) else each for each in self.values)
-        if not values or len({_label(each) for each in values}) < len(values):
-            raise InvalidValue(f"A Choice needs one value or more, all different; got {values!r}.")
-        object.__setattr__(self, "values", values)
-
-    @property
-    def labels(self) -> list[Any]:
-        """The values as KerasTuner takes them: all numbers of one type, or all texts."""
-        if all(type(each) is str for each in self.values) or (
-            len(kinds := {type(each) for each in self.values}) == 1 and kinds <= {int, float}
-        ):
-            return list(self.values)
-        return [_label(each) for each in self.values]
-
-    def register(self, hp: HyperParameters, name: str, default: Any) -> Any:
-        """Makes the parameter known to KerasTuner and returns its value in this trial."""
-        labels = self.labels
-        initial = labels[self.values.index(default)] if default in self.values else labels[0]
-        label = hp.Choice(name, labels, default=initial)
-        return None if label is None else self.values[labels.index(label)]
-
-
-@dataclass(frozen=True)
-class Range:
-    """Numbers from `low` to `high`, both included; whole ones, if both are.
-
-    Args:
-        low: The smallest.
-        high: The largest.
-        log: Whether each power of ten is as likely as the next.
-        step: The distance from one to the next, from `low` on; with `log`, the factor between them.
-        when: As in `Choice`.
-
-    Raises:
-        InvalidValue: `low` is not below `high`, or not above 0 with `log`; or there is no such step.
-
-    >>> Range(1e-4, 1e-1, log=True).low
-    0.0001
-    """
-
-    low: float
-    high: float
-    log: bool = False
-    step: float | None = None
-    when: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if not self.low < self.high:
-            raise InvalidValue(f"A Range goes up: low must be below high; got {self.low!r} and {self.high!r}.")
-        if self.log and not self.low > 0:
-            raise InvalidValue(f"A Range on a log scale starts above 0; got {self.low!r}.")
-        if self.step is not None and not self.step > (1 if self.log else 0):
-            raise InvalidValue(f"A step must be above {1 if self.log else 0} here; got {self.step!r}.")
-        if self.is_whole and self.step is not None and not isinstance(self.step, int):
-            raise InvalidValue(f"A Range of whole numbers takes whole steps; got {self.step!r}.")
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether its values are whole numbers."""
-        return isinstance(self.low, int) and isinstance(self.high, int)
-
-    def register(self, hp: HyperParameters, name: str, default: Any) -> Any:
-        """Makes the parameter known to KerasTuner and returns its value in this trial."""
-        make = hp.Int if self.is_whole else hp.Float
-        is_inside = isinstance(default, (int, float)) and self.low <= default <= self.high and not self.step
-        return make(
-            name,
-            self.low,
-            self.high,
-            step=self.step,
-            sampling="log" if self.log else "linear",
-            default=default if is_inside else self.low,
-        )
 
 
 @dataclass(frozen=True)
@@ -139,8 +48,7 @@ class Space(Mapping[str, Any]):
     def __post_init__(self) -> None:
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
         for name, parameter in self.parameters.items():
-            values = _extremes(parameter)
-            for value in values:
+            for value in getattr(parameter, "extremes", (parameter,)):
                 check(name, value, self.annotation(name))
             for other, wanted in getattr(parameter, "when", {}).items():
                 if other not in self.parameters:
@@ -323,7 +231,7 @@ def space(name: str, *, recipe: str | Recipe | None = None) -> Space:
     def around(value: float, factor: float) -> Range:
         return Range(float(f"{value / factor:.1g}"), float(f"{value * factor:.1g}"), log=True)
 
-    parameters = dict(_ARCHITECTURES[name])
+    parameters: dict[str, Any] = dict(card(name).search_space)
     parameters["learning_rate"] = around(recipe.learning_rate, 30)
     parameters["batch_size"] = Choice(
         tuple(sorted({max(1, int(recipe.batch_size * factor)) for factor in (0.5, 1, 2, 4)}))
@@ -348,76 +256,3 @@ def _learner(model: str, recipe: Recipe, name: str) -> tuple[str, Mapping[str, O
         is_rbm = recipe.pretraining is not None and recipe.pretraining.loss == "contrastive_divergence"
         model = "rbm" if is_rbm else "denoising_autoencoder"
     return model, card(model).options
-
-
-def _extremes(parameter: Any) -> tuple[Any, ...]:
-    if isinstance(parameter, Choice):
-        return parameter.values
-    return (parameter.low, parameter.high) if isinstance(parameter, Range) else (parameter,)
-
-
-def _label(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-_ACTIVATION = Choice(("relu", "tanh", "sigmoid", "elu"))
-_INITIALIZER = Choice(("he", "glorot"))
-_DEPTH = Range(1, 6)
-_CODES = Choice(((100,), (250,), (500,), (500, 250)))
-_MLP = {"depth": _DEPTH, "width": Range(16, 256, log=True), "activation": _ACTIVATION, "initializer": _INITIALIZER}
-_DISTORTION = {"distortion": Range(0.0, 1.0)}
-
-# Of each model, what its builder decides; the recipe's part is the same for all.
-_ARCHITECTURES: Mapping[str, Mapping[str, Any]] = {
-    "autoencoder": {"hidden": _CODES, "activation": _ACTIVATION, "tied": Choice((True, False))},
-    "dbn": {"depth": Range(1, 4), "width": Range(100, 1000, log=True)},
-    "deep_mlp": _MLP,
-    "denoising_autoencoder": {
-        "hidden": _CODES,
-        "noise": Choice(("masking", "salt_and_pepper", "gaussian")),
-        "corruption": Range(0.0, 0.5),
-        "activation": _ACTIVATION,
-        "tied": Choice((True, False)),
-    },
-    "depth_cnn": {
-        "depth": Range(3, 11),
-        "kind": Choice(("convolutional", "fully_connected")),
-        "kernel_size": Choice((3, 5, 7), when={"kind": "convolutional"}),
-        "keep_probability": Range(0.5, 1.0),
-    },
-    "dropout_mlp": {
-        **_MLP,
-        "width": Range(100, 1600, log=True),
-        "keep_probability": Range(0.3, 1.0),
-        "input_keep_probability": Range(0.6, 1.0),
-        "max_norm": Choice((None, 2.0, 3.0, 4.0)),
-    },
-    "generative_dbn": {
-        "hidden": Choice(((100, 100), (250, 250), (500, 500))),
-        "top": Range(200, 2000, log=True),
-        "k": Choice((1, 2, 5, 10)),
-    },
-    "lenet5": {"subsampling": Choice(("sum", "max", "mean")), **_DISTORTION},
-    "lenet5_relu": _DISTORTION,
-    "mcdnn_column": {"digit_width": Choice((None, 10, 12, 14, 16, 18, 20)), **_DISTORTION},
-    "nielsen_cnn": {
-        "maps": Choice(((20,), (20, 40))),
-        "dense": Choice(((100,), (100, 100), (1000,), (1000, 1000))),
-        "activation": Choice(("relu", "tanh", "sigmoid")),
-        "keep_probability": Range(0.5, 1.0),
-    },
-    "rbm": {
-        "hidden": Range(50, 1000, log=True),
-        "k": Choice((1, 2, 5, 10, 15)),
-        "persistent": Choice((False, True)),
-        "chains": Choice((20, 50, 100, 200), when={"persistent": True}),
-        "weight_cost": Range(1e-5, 1e-2, log=True),
-        "sparsity_target": Choice((None, 0.01, 0.05, 0.1)),
-    },
-    "shallow_mlp": {
-        "hidden": Range(16, 1000, log=True),
-        "activation": _ACTIVATION,
-        "initializer": _INITIALIZER,
-    },
-    "stacked_autoencoder": {"depth": Range(1, 4), "width": Range(100, 1000, log=True), "activation": _ACTIVATION},
-}

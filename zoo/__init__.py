@@ -6,7 +6,8 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from zoo.models.registry import ModelCard, card, create, list_models
+from zoo.models.catalogue import card, create, list_models
+from zoo.models.registry import ModelCard
 from zoo.recipes import Recipe
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import pandas as pd
 from zoo.errors import InvalidValue
 from zoo.loop.convolutions import convolutions_of
 from zoo.loop.fit import fit
-from zoo.models.registry import create
+from zoo.models.catalogue import create
 from zoo.recipes import Recipe
 from zoo.recipes.compiling import compile_model, prepare
 from zoo.runs.configuration import Configuration, resolve

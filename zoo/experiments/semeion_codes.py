@@ -19,8 +19,8 @@ from zoo import datasets
 from zoo.experiments.result import Result
 from zoo.experiments.semeion_codes_plots import plot_codes
 from zoo.loop.fit import fit
-from zoo.models.autoencoder import SQUARED
-from zoo.models.registry import create
+from zoo.models.catalogue import create
+from zoo.models.families.autoencoder import SQUARED
 from zoo.recipes.compiling import compile_model, prepare
 from zoo.training.progress_bar import ProgressBar
 from zoo.utils.constraints import Count, Seed, check

@@ -21,7 +21,7 @@ from zoo.experiments.pretraining.nets import following
 from zoo.experiments.result import Result
 from zoo.experiments.shift_plots import plot_shifts
 from zoo.loop.fit import fit
-from zoo.models.registry import card, create
+from zoo.models.catalogue import card, create
 from zoo.recipes.compiling import compile_model
 from zoo.utils.constraints import Count, between, check
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from zoo import datasets
 from zoo.errors import InvalidValue, RunFailed
+from zoo.models.catalogue import card
 from zoo.models.origin import Origin, origin_of
-from zoo.models.registry import card
 from zoo.utils.constraints import check as check_value
 from zoo.utils.files import making_folder, replacing
 from zoo.utils.tensorflow_import import import_tensorflow

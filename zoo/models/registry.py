@@ -1,23 +1,25 @@
-"""The models by name: one dictionary, filled by a decorator on each builder."""
+"""The registry of models: a decorator on each builder fills one dictionary of cards."""
 
 from __future__ import annotations
 
-import fnmatch
 import functools
 import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import InvalidValue, unknown
 from zoo.models.origin import Origin, remember
+from zoo.models.search_space import SearchSpace
 from zoo.recipes import Recipe
 from zoo.utils.constraints import check, describe
-from zoo.utils.tensorflow_import import import_tensorflow
 
 if TYPE_CHECKING:
     import keras
+
+Builder = Callable[..., "keras.Model"]
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,15 @@ class ModelCard:
         summary: The first line of its docstring.
         source: The publication that the model comes from.
         recipes: How it is trained; the first is the default.
+        search_space: What a search varies of its options, by name, in this order.
     """
 
     name: str
-    build: Callable[..., keras.Model]
+    build: Builder
     summary: str
     source: str
     recipes: tuple[Recipe, ...]
+    search_space: SearchSpace
 
     @property
     def options(self) -> Mapping[str, Option]:
@@ -95,95 +99,34 @@ class ModelCard:
             raise InvalidValue(f"{self.name}: {error}") from None
 
 
-_cards: dict[str, ModelCard] = {}
+cards: dict[str, ModelCard] = {}
 
 
-def register(*, recipes: tuple[Recipe, ...], source: str) -> Callable:
-    """Makes a builder known under its own name, and has its options checked at every call.
+def register(
+    *, recipes: tuple[Recipe, ...], source: str, search_space: SearchSpace
+) -> Callable[[Callable[..., keras.Model]], Callable[..., keras.Model]]:
+    """Registers a builder under its name and checks its options at every call.
 
     Args:
-        recipes: How the model is trained; the first is the default.
-        source: The publication that the model comes from.
+        recipes: Recipes that train the model. The first is the default.
+        source: Publication of the model.
+        search_space: Options that `tuning.search` varies, with their values.
     """
 
-    def decorate(builder: Callable[..., keras.Model]) -> Callable[..., keras.Model]:
-        summary = (inspect.getdoc(builder) or "").partition("\n")[0]
-
+    def decorate(builder: Builder) -> Builder:
         @functools.wraps(builder)
-        def checked(**options: Any) -> keras.Model:
-            resolved = own.resolve(options)
+        def build(**options: Any) -> keras.Model:
+            resolved = card.resolve(options)
             model = builder(**resolved)
-            remember(model, Origin(model=own.name, options=resolved))
+            remember(model, Origin(model=card.name, options=resolved))
             return model
 
-        own = ModelCard(builder.__name__, checked, summary, source, recipes)
-        _cards[own.name] = own
-        return checked
+        summary = (inspect.getdoc(builder) or "").partition("\n")[0]
+        card = ModelCard(builder.__name__, build, summary, source, recipes, MappingProxyType(dict(search_space)))
+        cards[card.name] = card
+        return build
 
     return decorate
-
-
-def create(name: str, *, weights: str | None = None, **options: Any) -> keras.Model:
-    """Builds a model of the zoo, uncompiled.
-
-    Args:
-        name: A name of `list_models()`.
-        weights: The name of pre-trained weights, as in `"mnist"`; `zoo list --weights` has them. Their options are
-            taken; those that are given must be the same. None is a model that is not trained.
-        **options: The builder's keywords; `card(name).options` tells them.
-
-    Returns:
-        The model, a plain `keras.Model`.
-
-    Raises:
-        UnknownName: No such model, option or weights; the message has the nearest name.
-        InvalidValue: An option's value has the wrong type, is out of range, or is not that of the weights.
-
-    >>> import zoo
-    >>> zoo.create("deep_mlp", depth=2, width=30, activation="sigmoid").count_params()
-    24790
-    """
-    import_tensorflow()
-    if weights is None:
-        return card(name).build(**options)
-    from zoo.models import weights as presets
-
-    of_weights = presets.weights_card(card(name).name, weights)
-    model = card(name).build(**presets.options_of(of_weights, options, card(name).resolve(options)))
-    presets.fill(model, of_weights)
-    return model
-
-
-def card(name: str) -> ModelCard:
-    """Returns what the zoo knows of a model: summary, source, options, recipes.
-
-    Raises:
-        UnknownName: No such model; the message has the nearest name.
-
-    >>> import zoo
-    >>> zoo.card("dropout_mlp").options["keep_probability"].values
-    'a number > 0 and <= 1'
-    """
-    cards = _loaded()
-    if name not in cards:
-        raise unknown("model", name, cards)
-    return cards[name]
-
-
-def list_models(pattern: str = "*") -> list[str]:
-    """Returns the names of the models that match a shell pattern, sorted.
-
-    >>> import zoo
-    >>> zoo.list_models("*mlp*")
-    ['deep_mlp', 'dropout_mlp', 'shallow_mlp']
-    """
-    return sorted(fnmatch.filter(_loaded(), pattern))
-
-
-def _loaded() -> Mapping[str, ModelCard]:
-    import zoo.models  # noqa: F401  (each family registers itself)
-
-    return _cards
 
 
 def _argument_help(docstring: str) -> dict[str, str]:

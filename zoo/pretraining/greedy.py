@@ -26,8 +26,8 @@ import numpy as np
 from keras import ops
 
 from zoo.errors import InvalidValue
+from zoo.models.catalogue import card
 from zoo.models.deep_belief_network import DeepBeliefNetwork
-from zoo.models.registry import card
 from zoo.recipes import Recipe
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import datasets
 from zoo.errors import InvalidValue, RunFailed, unknown
-from zoo.models.registry import card
+from zoo.models.catalogue import card
 from zoo.recipes import LEGAL as RECIPE
 from zoo.utils.constraints import parse
 from zoo.utils.files import replacing

@@ -14,7 +14,7 @@ from zoo.utils.constraints import Seed, at_least, check, positive
 from zoo.errors import InvalidValue
 from zoo.models.origin import Origin
 from zoo.recipes import Recipe
-from zoo.models.registry import card
+from zoo.models.catalogue import card
 
 if TYPE_CHECKING:
     from zoo.datasets import Dataset

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.errors import InvalidValue, UnsafeFile, ZooError
+from zoo.models.catalogue import card
 from zoo.models.origin import Origin, origin_of, remember
-from zoo.models.registry import card
 from zoo.saving.archive import ORIGIN, WEIGHTS, Archive, check_config, open_archive
 from zoo.utils.files import replacing
 from zoo.utils.tensorflow_import import import_tensorflow

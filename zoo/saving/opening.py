@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import InvalidValue, unknown
+from zoo.models.catalogue import create, list_models
 from zoo.models.origin import origin_of, remember
-from zoo.models.registry import create, list_models
 from zoo.models.weights import list_weights
 from zoo.saving.keras_files import load
 

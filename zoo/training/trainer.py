@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from zoo.distribution.strategies import division, naming_lost_workers, resolve_strategy, writes_files
 from zoo.errors import InvalidValue, RunFailed
+from zoo.models.catalogue import create
 from zoo.models.origin import remember
-from zoo.models.registry import create
 from zoo.recipes import Recipe
 from zoo.runs.configuration import Configuration, resolve
 from zoo.runs.folder import RunFolder, versions

@@ -6,7 +6,7 @@ import tensorflow as tf
 from zoo.errors import InvalidValue
 from zoo.layers import PartialConv2D
 from zoo.loop.convolutions import as_matrix_products
-from zoo.models.lenet import C3_CONNECTIONS
+from zoo.models.families.lenet import C3_CONNECTIONS
 
 TABLE = [(0, 2), (1,), (2, 0, 1), (1, 2)]
 MAPS = np.random.default_rng(0).normal(size=(2, 7, 8, 3)).astype("float32")

@@ -101,6 +101,16 @@ def test_its_options_survive_json(name):
     assert zoo.create(name, **again).get_config() == zoo.create(name).get_config()
 
 
+def test_its_search_space_varies_options_within_their_legal_values(name):
+    card = zoo.card(name)
+    assert card.search_space
+    for option, parameter in card.search_space.items():
+        for value in parameter.extremes:
+            assert card.resolve({option: value})[option] == value
+        for condition, value in parameter.when.items():
+            assert value in card.search_space[condition].extremes
+
+
 def test_a_saved_file_opens_and_predicts_the_same(model, tmp_path):
     x, _ = batch_for(model)
     model.save(tmp_path / "model.keras")

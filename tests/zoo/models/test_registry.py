@@ -4,21 +4,6 @@ import zoo
 from zoo.errors import InvalidValue, UnknownName
 
 
-def test_models_are_found_by_pattern():
-    assert zoo.list_models("*mlp*") == ["deep_mlp", "dropout_mlp", "shallow_mlp"]
-    assert zoo.list_models("lstm*") == []
-
-
-def test_a_misspelt_model_names_the_nearest():
-    with pytest.raises(UnknownName, match='Unknown model "deep_mpl". Did you mean "deep_mlp"'):
-        zoo.create("deep_mpl")
-
-
-def test_a_misspelt_option_names_the_nearest():
-    with pytest.raises(UnknownName, match='Unknown option "dept" of deep_mlp. Did you mean "depth"'):
-        zoo.create("deep_mlp", dept=2)
-
-
 def test_options_are_checked_also_when_the_builder_is_called_itself():
     with pytest.raises(InvalidValue, match="deep_mlp: depth must be an integer >= 1; got 0"):
         zoo.models.deep_mlp(depth=0)

@@ -24,7 +24,7 @@ from zoo.experiments.pretraining.nets import following
 from zoo.experiments.result import Result
 from zoo.loop.fit import evaluation, fit
 from zoo.loop.steps import make_variables
-from zoo.models.registry import card, create
+from zoo.models.catalogue import card, create
 from zoo.recipes.compiling import compile_model
 from zoo.utils.constraints import Count, check, check_all, open_probability, probability
 

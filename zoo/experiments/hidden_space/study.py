@@ -21,8 +21,8 @@ from zoo.experiments.hidden_space.figures import plot_classes, plot_problem
 from zoo.experiments.pretraining.nets import following
 from zoo.experiments.result import Result
 from zoo.loop.fit import evaluate, fit
-from zoo.models.mlp import MODERN
-from zoo.models.registry import create
+from zoo.models.catalogue import create
+from zoo.models.families.mlp import MODERN
 from zoo.recipes.compiling import compile_model
 from zoo.utils.constraints import Count, at_least, check
 

@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.progress import track
 
 from zoo.loop.fit import evaluate, fit
-from zoo.models.pretrained import RBM_LAYERS, SDAE
-from zoo.models.registry import create
+from zoo.models.catalogue import create
+from zoo.models.families.pretrained import RBM_LAYERS, SDAE
 from zoo.pretraining import encode, hidden_layers, stages
 from zoo.recipes import Recipe
 from zoo.recipes.compiling import compile_model, prepare

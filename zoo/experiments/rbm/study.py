@@ -25,8 +25,8 @@ from zoo.experiments.rbm.figures import plot_filters, plot_monitors, plot_recons
 from zoo.experiments.result import Result
 from zoo.layers.rbm import RBM
 from zoo.loop.fit import fit
-from zoo.models.rbm import DENSITY
-from zoo.models.registry import create
+from zoo.models.catalogue import create
+from zoo.models.families.rbm import DENSITY
 from zoo.recipes.compiling import compile_model
 from zoo.training.progress_bar import ProgressBar
 from zoo.utils.constraints import Count, Seed, check, check_all

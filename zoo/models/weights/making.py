@@ -16,8 +16,8 @@ import numpy as np
 
 from zoo.errors import InvalidValue, ZooError
 from zoo.evaluation import evaluate
+from zoo.models.catalogue import card
 from zoo.models.origin import Origin, origin_of, remember
-from zoo.models.registry import card
 from zoo.models.weights import FOLDER
 from zoo.saving.opening import open_model
 from zoo.utils.files import replacing

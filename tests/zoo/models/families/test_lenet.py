@@ -8,7 +8,7 @@ from scipy import stats
 import zoo
 from zoo.errors import InvalidValue
 from zoo.models.digit_bitmaps import BITMAPS
-from zoo.models.lenet import C3_CONNECTIONS
+from zoo.models.families.lenet import C3_CONNECTIONS
 
 
 @pytest.fixture(scope="module")

@@ -8,19 +8,17 @@ Srivastava et al., «Dropout», JMLR 15, 2014. Hinton et al., arXiv:1207.0580, 2
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from zoo.models.options import ACTIVATIONS, Activation, Classes, KeepProbability, Penalty, Units
 from zoo.models.registry import register
+from zoo.models.search_space import Choice, Range, SearchSpace
 from zoo.recipes import Recipe
-from zoo.utils.constraints import at_least, non_negative, positive, probability
+from zoo.utils.constraints import positive
 
 if TYPE_CHECKING:
     import keras
 
-Activation = Literal["sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "softplus", "softsign", "linear"]
 Initializer = Literal["he", "glorot", "nielsen"]
 OutputActivation = Literal["softmax", "sigmoid"]
-Classes = Annotated[int, at_least(2)]
-Units = Annotated[int, at_least(1)]
-Penalty = Annotated[float, non_negative]
 
 MODERN = Recipe(
     name="modern",
@@ -60,7 +58,20 @@ TUTORIAL = Recipe(
 )
 
 
-@register(recipes=(replace(MODERN, options={"hidden": 200}), NIELSEN, TUTORIAL), source="Nielsen 2015, chapters 1-3")
+INITIALIZERS = Choice(("he", "glorot"))
+DEEP_SPACE: SearchSpace = {
+    "depth": Range(1, 6),
+    "width": Range(16, 256, log=True),
+    "activation": ACTIVATIONS,
+    "initializer": INITIALIZERS,
+}
+
+
+@register(
+    recipes=(replace(MODERN, options={"hidden": 200}), NIELSEN, TUTORIAL),
+    source="Nielsen 2015, chapters 1-3",
+    search_space={"hidden": Range(16, 1000, log=True), "activation": ACTIVATIONS, "initializer": INITIALIZERS},
+)
 def shallow_mlp(
     *,
     input_shape: tuple[int, ...] = (28, 28, 1),
@@ -97,7 +108,7 @@ def shallow_mlp(
     return _mlp("shallow_mlp", input_shape, [hidden], classes, activation, output_activation, initializer, l2=l2)
 
 
-@register(recipes=(MODERN, NIELSEN), source="Nielsen 2015, chapter 5")
+@register(recipes=(MODERN, NIELSEN), source="Nielsen 2015, chapter 5", search_space=DEEP_SPACE)
 def deep_mlp(
     *,
     input_shape: tuple[int, ...] = (28, 28, 1),
@@ -140,7 +151,15 @@ def deep_mlp(
 
 
 @register(
-    recipes=(replace(MODERN, learning_rate=1e-3, batch_size=128),), source="Srivastava et al. 2014; Hinton et al. 2012"
+    recipes=(replace(MODERN, learning_rate=1e-3, batch_size=128),),
+    source="Srivastava et al. 2014; Hinton et al. 2012",
+    search_space={
+        **DEEP_SPACE,
+        "width": Range(100, 1600, log=True),
+        "keep_probability": Range(0.3, 1.0),
+        "input_keep_probability": Range(0.6, 1.0),
+        "max_norm": Choice((None, 2.0, 3.0, 4.0)),
+    },
 )
 def dropout_mlp(
     *,
@@ -149,8 +168,8 @@ def dropout_mlp(
     depth: Units = 2,
     width: Units = 800,
     activation: Activation = "relu",
-    keep_probability: Annotated[float, probability] = 0.5,
-    input_keep_probability: Annotated[float, probability] = 0.8,
+    keep_probability: KeepProbability = 0.5,
+    input_keep_probability: KeepProbability = 0.8,
     max_norm: Annotated[float, positive] | None = None,
     initializer: Initializer = "he",
     l2: Penalty = 0.0,

@@ -7,8 +7,9 @@ Ciresan, Meier and Schmidhuber, «Multi-column deep neural networks for image cl
 from typing import TYPE_CHECKING, Annotated
 
 from zoo.models.images import image_input
-from zoo.models.mlp import Classes
+from zoo.models.options import Classes
 from zoo.models.registry import register
+from zoo.models.search_space import Choice, Range
 from zoo.recipes import Recipe
 from zoo.utils.constraints import between, non_negative
 
@@ -27,7 +28,11 @@ ADAM = Recipe(
 )
 
 
-@register(recipes=(ADAM,), source="Ciresan, Meier and Schmidhuber 2012")
+@register(
+    recipes=(ADAM,),
+    source="Ciresan, Meier and Schmidhuber 2012",
+    search_space={"digit_width": Choice((None, 10, 12, 14, 16, 18, 20)), "distortion": Range(0.0, 1.0)},
+)
 def mcdnn_column(
     *,
     input_shape: tuple[int, ...] = (28, 28, 1),

@@ -7,8 +7,9 @@ Hinton, «A practical guide to training RBMs», UTML TR 2010-003. Hinton and Sal
 # No `from __future__ import annotations` here: options are checked by the annotations themselves.
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from zoo.models.mlp import Penalty, Units
+from zoo.models.options import Penalty, Units
 from zoo.models.registry import register
+from zoo.models.search_space import Choice, Range
 from zoo.recipes import Recipe
 from zoo.utils.constraints import at_least, non_negative, open_probability
 
@@ -60,7 +61,18 @@ DENSITY = Recipe(
 )
 
 
-@register(recipes=(HINTON, TUTORIAL, DENSITY), source="Smolensky 1986; Hinton 2002, 2010")
+@register(
+    recipes=(HINTON, TUTORIAL, DENSITY),
+    source="Smolensky 1986; Hinton 2002, 2010",
+    search_space={
+        "hidden": Range(50, 1000, log=True),
+        "k": Choice((1, 2, 5, 10, 15)),
+        "persistent": Choice((False, True)),
+        "chains": Choice((20, 50, 100, 200), when={"persistent": True}),
+        "weight_cost": Range(1e-5, 1e-2, log=True),
+        "sparsity_target": Choice((None, 0.01, 0.05, 0.1)),
+    },
+)
 def rbm(
     *,
     input_shape: tuple[int, ...] = (28, 28, 1),

@@ -10,10 +10,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from zoo.errors import InvalidValue
-from zoo.models.mlp import Classes, Units
+from zoo.models.options import Classes, KeepProbability, Units
 from zoo.models.registry import register
+from zoo.models.search_space import Choice, Range
 from zoo.recipes import Recipe
-from zoo.utils.constraints import at_least, between, odd, probability
+from zoo.utils.constraints import at_least, between, odd
 
 if TYPE_CHECKING:
     import keras
@@ -35,7 +36,16 @@ WHOLE_SEQUENCE = Recipe(
 )
 
 
-@register(recipes=(WHOLE_SEQUENCE,), source="Goodfellow et al. 2014")
+@register(
+    recipes=(WHOLE_SEQUENCE,),
+    source="Goodfellow et al. 2014",
+    search_space={
+        "depth": Range(3, 11),
+        "kind": Choice(("convolutional", "fully_connected")),
+        "kernel_size": Choice((3, 5, 7), when={"kind": "convolutional"}),
+        "keep_probability": Range(0.5, 1.0),
+    },
+)
 def depth_cnn(
     *,
     input_shape: tuple[int, ...] = (18, 74, 1),
@@ -46,7 +56,7 @@ def depth_cnn(
     kind: Literal["convolutional", "fully_connected"] = "convolutional",
     kernel_size: Annotated[int, at_least(1), odd] = 5,
     halvings: Annotated[int, between(1, 4)] = 4,
-    keep_probability: Annotated[float, probability] = 1.0,
+    keep_probability: KeepProbability = 1.0,
 ) -> "keras.Model":
     """A net that reads a number of several digits from an image, as deep as it is told.
 

@@ -8,8 +8,9 @@ Hinton and Salakhutdinov, Science 313, 2006. Vincent et al., JMLR 11, 2010. deep
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from zoo.models.mlp import Activation
+from zoo.models.options import ACTIVATIONS, Activation
 from zoo.models.registry import register
+from zoo.models.search_space import Choice, Range
 from zoo.recipes import Recipe
 from zoo.utils.constraints import share
 
@@ -51,7 +52,15 @@ SQUARED = replace(
 )
 
 
-@register(recipes=(MODERN, TUTORIAL, SQUARED), source="Hinton and Salakhutdinov 2006; Vincent et al. 2010")
+HIDDEN = Choice(((100,), (250,), (500,), (500, 250)))
+TIED = Choice((True, False))
+
+
+@register(
+    recipes=(MODERN, TUTORIAL, SQUARED),
+    source="Hinton and Salakhutdinov 2006; Vincent et al. 2010",
+    search_space={"hidden": HIDDEN, "activation": ACTIVATIONS, "tied": TIED},
+)
 def autoencoder(
     *,
     input_shape: tuple[int, ...] = (28, 28, 1),
@@ -92,6 +101,13 @@ def autoencoder(
 @register(
     recipes=(MODERN, replace(TUTORIAL, options={"corruption": 0.3, "initializer": "glorot_sigmoid"}), SQUARED),
     source="Vincent et al. 2008, 2010",
+    search_space={
+        "hidden": HIDDEN,
+        "noise": Choice(("masking", "salt_and_pepper", "gaussian")),
+        "corruption": Range(0.0, 0.5),
+        "activation": ACTIVATIONS,
+        "tied": TIED,
+    },
 )
 def denoising_autoencoder(
     *,

@@ -5,14 +5,14 @@ Nielsen, «Neural Networks and Deep Learning», 2015, chapter 6, and network3.py
 
 # No `from __future__ import annotations` here: options are checked by the annotations themselves.
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from zoo.errors import InvalidValue
 from zoo.models.images import image_input
-from zoo.models.mlp import Classes, Penalty
+from zoo.models.options import Classes, KeepProbability, Penalty
 from zoo.models.registry import register
+from zoo.models.search_space import Choice, Range
 from zoo.recipes import Recipe
-from zoo.utils.constraints import probability
 
 if TYPE_CHECKING:
     import keras
@@ -55,7 +55,16 @@ DROPOUT = replace(
 )
 
 
-@register(recipes=(RELU, SIGMOID, ONE_LAYER, DROPOUT), source="Nielsen 2015, chapter 6")
+@register(
+    recipes=(RELU, SIGMOID, ONE_LAYER, DROPOUT),
+    source="Nielsen 2015, chapter 6",
+    search_space={
+        "maps": Choice(((20,), (20, 40))),
+        "dense": Choice(((100,), (100, 100), (1000,), (1000, 1000))),
+        "activation": Choice(("relu", "tanh", "sigmoid")),
+        "keep_probability": Range(0.5, 1.0),
+    },
+)
 def nielsen_cnn(
     *,
     input_shape: tuple[int, ...] = (28, 28, 1),
@@ -63,7 +72,7 @@ def nielsen_cnn(
     maps: tuple[int, ...] = (20, 40),
     dense: tuple[int, ...] = (100,),
     activation: Literal["sigmoid", "tanh", "relu"] = "relu",
-    keep_probability: Annotated[float, probability] = 1.0,
+    keep_probability: KeepProbability = 1.0,
     l2: Penalty = 0.0,
     resize: bool = False,
 ) -> "keras.Model":

@@ -7,8 +7,10 @@ Vincent et al., JMLR 11, 2010 (stacked denoising auto-encoders). Hinton and Sala
 # No `from __future__ import annotations` here: options are checked by the annotations themselves.
 from typing import TYPE_CHECKING, Annotated
 
-from zoo.models.mlp import Activation, Classes, Units, deep_mlp
+from zoo.models.families.mlp import deep_mlp
+from zoo.models.options import ACTIVATIONS, Activation, Classes, Units
 from zoo.models.registry import register
+from zoo.models.search_space import Choice, Range
 from zoo.recipes import Recipe
 from zoo.utils.constraints import at_least
 
@@ -90,7 +92,14 @@ UP_DOWN = Recipe(
 )
 
 
-@register(recipes=(SDAE,), source="Bengio et al. 2007; Vincent et al. 2010")
+DEPTH_AND_WIDTH = {"depth": Range(1, 4), "width": Range(100, 1000, log=True)}
+
+
+@register(
+    recipes=(SDAE,),
+    source="Bengio et al. 2007; Vincent et al. 2010",
+    search_space={**DEPTH_AND_WIDTH, "activation": ACTIVATIONS},
+)
 def stacked_autoencoder(
     *,
     input_shape: tuple[int, ...] = (28, 28, 1),
@@ -123,7 +132,11 @@ def stacked_autoencoder(
     return _classifier("stacked_autoencoder", input_shape, classes, depth, width, activation)
 
 
-@register(recipes=(DBN,), source="Hinton, Osindero and Teh 2006; Hinton and Salakhutdinov 2006")
+@register(
+    recipes=(DBN,),
+    source="Hinton, Osindero and Teh 2006; Hinton and Salakhutdinov 2006",
+    search_space=DEPTH_AND_WIDTH,
+)
 def dbn(
     *,
     input_shape: tuple[int, ...] = (28, 28, 1),
@@ -155,7 +168,15 @@ def dbn(
     return _classifier("dbn", input_shape, classes, depth, width, "sigmoid")
 
 
-@register(recipes=(UP_DOWN,), source="Hinton, Osindero and Teh 2006")
+@register(
+    recipes=(UP_DOWN,),
+    source="Hinton, Osindero and Teh 2006",
+    search_space={
+        "hidden": Choice(((100, 100), (250, 250), (500, 500))),
+        "top": Range(200, 2000, log=True),
+        "k": Choice((1, 2, 5, 10)),
+    },
+)
 def generative_dbn(
     *,
     input_shape: tuple[int, ...] = (28, 28, 1),

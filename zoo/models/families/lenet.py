@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from zoo.errors import InvalidValue
 from zoo.models.digit_bitmaps import BITMAPS
 from zoo.models.images import image_input
-from zoo.models.mlp import Classes
+from zoo.models.options import Classes
 from zoo.models.registry import register
+from zoo.models.search_space import Choice, Range
 from zoo.recipes import Recipe
 from zoo.utils.constraints import non_negative
 
@@ -60,7 +61,11 @@ MODERN = replace(
 )
 
 
-@register(recipes=(PUBLISHED, MINI_BATCHES), source="LeCun et al. 1998")
+@register(
+    recipes=(PUBLISHED, MINI_BATCHES),
+    source="LeCun et al. 1998",
+    search_space={"subsampling": Choice(("sum", "max", "mean")), "distortion": Range(0.0, 1.0)},
+)
 def lenet5(
     *,
     input_shape: tuple[int, ...] = (28, 28, 1),
@@ -134,7 +139,11 @@ def lenet5(
     return keras.Model(inputs, outputs, name="lenet5")
 
 
-@register(recipes=(MODERN,), source="LeCun et al. 1998, with ReLU, max-pooling and softmax")
+@register(
+    recipes=(MODERN,),
+    source="LeCun et al. 1998, with ReLU, max-pooling and softmax",
+    search_space={"distortion": Range(0.0, 1.0)},
+)
 def lenet5_relu(
     *,
     input_shape: tuple[int, ...] = (28, 28, 1),
