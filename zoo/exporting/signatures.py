@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from zoo.layers.gibbs import clamped_gibbs_step
 from zoo.models.boltzmann_machine import BoltzmannMachine
 from zoo.models.deep_belief_network import DeepBeliefNetwork
 
@@ -119,7 +120,10 @@ def _of_family(model: keras.Model, name: str) -> dict[str, tuple[str, Callable[[
         found["free_energy"] = ("F(v), in nats", lambda x: {"free_energy": rbm.free_energy(flat(x))})
     elif isinstance(model, DeepBeliefNetwork):
         found["hidden"] = ("the codes that the top RBM sees", lambda x: {"hidden": model.codes(x)})
-        found["reconstruct"] = ("the images that the codes generate", lambda x: {name: _down(model, model.codes(x))})
+        found["reconstruct"] = (
+            "the images that the codes generate",
+            lambda x: {name: _images(model, model.sample_down(model.codes(x), None)[-1])},
+        )
         found["free_energy"] = (
             "the free energy of the top RBM with the label of each class on, in nats",
             lambda x: {"free_energy": _label_energies(model, model.codes(x))},
@@ -149,36 +153,46 @@ def _decoder(model: keras.Model, code: keras.layers.Layer) -> keras.Model:
     return keras.Model(inputs, outputs)
 
 
-def _uniform(like: Any, *seed: Any) -> Any:
-    return tf.random.stateless_uniform(tf.shape(like), seed=tf.stack(seed))
+class _StatelessSampler:
+    """Samples TensorFlow's tensors; the same seed gives the same draws in every call of an exported function.
 
+    Args:
+        seed: Random seed, a scalar tensor.
+        key: Number of the first draw. Draws with different numbers are independent.
+        step: Difference between the numbers of consecutive draws. Defaults to 1.
+    """
 
-def _bernoulli(mean: Any, *seed: Any) -> Any:
-    return tf.cast(_uniform(mean, *seed) < mean, mean.dtype)
+    def __init__(self, seed: Any, key: Any, step: int = 1) -> None:
+        self.seed, self.key, self.step = seed, key, step
+        self.sigmoid = tf.sigmoid
+
+    def bernoulli(self, probabilities: Any) -> Any:
+        noise = tf.random.stateless_uniform(tf.shape(probabilities), self._next())
+        return tf.cast(noise < probabilities, probabilities.dtype)
+
+    def normal(self, mean: Any, sigma: float) -> Any:
+        return mean + sigma * tf.random.stateless_normal(tf.shape(mean), self._next())
+
+    def one_hot(self, logits: Any) -> Any:
+        # The unit with the greatest sum of its logit and Gumbel noise is a fair draw. The next key is another draw's.
+        uniform = tf.random.stateless_uniform(tf.shape(logits), tf.stack([self.seed + 1, self.key]), minval=1e-20)
+        unit = tf.argmax(logits - tf.math.log(-tf.math.log(uniform)), axis=-1)
+        return tf.one_hot(unit, logits.shape[-1], dtype=logits.dtype)
+
+    def _next(self) -> Any:
+        key, self.key = self.key, self.key + self.step
+        return tf.stack([self.seed, key])
 
 
 def _gibbs(model: BoltzmannMachine, name: str) -> Callable[..., dict[str, Any]]:
+    """Returns k steps of Gibbs sampling as a function that TensorFlow can serve."""
     rbm, shape = model.rbm, model.example_shape
-    visible = math.prod(shape)
-
-    def drawn(mean: Any, seed: Any, number: Any) -> Any:
-        if rbm.visible == "gaussian":
-            return mean + rbm.sigma * tf.random.stateless_normal(tf.shape(mean), seed=tf.stack([seed, number]))
-        units = _bernoulli(mean, seed, number)
-        if not rbm.labels:
-            return units
-        # The greatest of log P + Gumbel noise is a draw from P.
-        chances = mean[:, -rbm.labels :]
-        noise = -tf.math.log(-tf.math.log(_uniform(chances, seed + 1, number) + 1e-20) + 1e-20)
-        label = tf.argmax(tf.math.log(chances + 1e-20) + noise, axis=-1)
-        return tf.concat([units[:, : -rbm.labels], tf.one_hot(label, rbm.labels, dtype=mean.dtype)], axis=-1)
 
     def sample(start: Any, steps: Any, seed: Any) -> dict[str, Any]:
         def step(number: Any, state: Any, _: Any) -> tuple[Any, Any, Any]:
-            mean = rbm.visible_mean(_bernoulli(rbm(state), seed, 2 * number))
-            return number + 1, drawn(mean, seed, 2 * number + 1), mean
+            return number + 1, *rbm.gibbs_step(state, _StatelessSampler(seed, 2 * number))
 
-        state = tf.reshape(start, [-1, visible])
+        state = tf.reshape(start, [-1, math.prod(shape)])
         _, state, mean = tf.while_loop(lambda number, *_: number < steps, step, (tf.constant(0), state, state))
         return {name: tf.reshape(state, [-1, *shape]), "means": tf.reshape(mean, [-1, *shape])}
 
@@ -187,32 +201,31 @@ def _gibbs(model: BoltzmannMachine, name: str) -> Callable[..., dict[str, Any]]:
 
 def _dreams(model: DeepBeliefNetwork, name: str) -> Callable[..., dict[str, Any]]:
     """Returns `DeepBeliefNetwork.generate` as a function that TensorFlow can serve."""
-    top, units = model.top, model.hidden[-1]
+    top, units, layers = model.top, model.hidden[-1], len(model.generation)
 
     def sample(labels: Any, steps: Any, seed: Any) -> dict[str, Any]:
-        from_label = top.hidden_bias + tf.gather(tf.convert_to_tensor(top.kernel)[units:], labels)
+        kernel = tf.convert_to_tensor(top.kernel)
+        conditionals = {
+            "kernel": kernel[:units],
+            "kernel_transposed": tf.transpose(kernel[:units]),
+            "visible_bias": top.visible_bias[:units],
+            "hidden_bias": top.hidden_bias + tf.gather(kernel[units:], labels),
+        }
 
         def step(number: Any, state: Any) -> tuple[Any, Any]:
-            h = _bernoulli(tf.sigmoid(from_label + tf.matmul(state, top.kernel[:units])), seed, 2 * number)
-            mean = tf.sigmoid(top.visible_bias[:units] + tf.matmul(h, top.kernel[:units], transpose_b=True))
-            return number + 1, _bernoulli(mean, seed, 2 * number + 1)
+            return number + 1, clamped_gibbs_step(state, _StatelessSampler(seed, 2 * number), **conditionals)
 
-        state = _bernoulli(tf.fill([tf.shape(labels)[0], math.prod(model.example_shape)], 0.5), seed, -1)
-        for number, up in enumerate(model.recognition, start=2 + len(model.generation)):
-            state = _bernoulli(up(state), seed, -number)
+        pixels = tf.fill([tf.shape(labels)[0], math.prod(model.example_shape)], 0.5)
+        image = _StatelessSampler(seed, -1).bernoulli(pixels)
+        state = model.sample_up(image, _StatelessSampler(seed, -2 - layers, step=-1))[-1]
         _, state = tf.while_loop(lambda number, *_: number < steps, step, (tf.constant(0), state))
-        return {name: _down(model, state, seed=seed)}
+        return {name: _images(model, model.sample_down(state, _StatelessSampler(seed, -2, step=-1))[-1])}
 
     return sample
 
 
-def _down(model: DeepBeliefNetwork, state: Any, *, seed: Any = None) -> Any:
-    """Returns the pixels' probabilities; on the way the units are drawn, or without a seed stand at their means."""
-    for number, down in enumerate(reversed(model.generation)):
-        state = down(state)
-        if seed is not None and down is not model.generation[0]:
-            state = _bernoulli(state, seed, -2 - number)
-    return tf.reshape(state, [-1, *model.example_shape])
+def _images(model: DeepBeliefNetwork, pixels: Any) -> Any:
+    return tf.reshape(pixels, [-1, *model.example_shape])
 
 
 def _label_energies(model: DeepBeliefNetwork, codes: Any) -> Any:

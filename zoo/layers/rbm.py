@@ -14,6 +14,7 @@ from keras import ops
 
 from zoo.errors import InvalidValue
 from zoo.layers import rbm_likelihood
+from zoo.layers.gibbs import KerasSampler, Sampler
 from zoo.layers.rbm_likelihood import LogPartition
 from zoo.utils.constraints import Seed, at_least, check, non_negative, positive
 
@@ -78,6 +79,7 @@ class RBM(keras.layers.Layer):
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.seed = check("seed", seed, Seed | None)
         self.seed_generator = keras.random.SeedGenerator(self.seed)
+        self.sampler = KerasSampler(self.seed_generator)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         visible = input_shape[-1]
@@ -131,38 +133,50 @@ class RBM(keras.layers.Layer):
             return ops.sigmoid(total)
         return ops.concatenate([ops.sigmoid(total[:, : -self.labels]), ops.softmax(total[:, -self.labels :])], axis=-1)
 
-    def sample_hidden(self, v: Any) -> Any:
+    def sample_hidden(self, v: Any, sampler: Sampler | None = None) -> Any:
         """Draws h from P(h | v); shapes as in `hidden_input`."""
-        return self.bernoulli(self(v))
+        return (sampler or self.sampler).bernoulli(self(v))
 
-    def sample_visible(self, h: Any) -> Any:
+    def sample_visible(self, h: Any, sampler: Sampler | None = None) -> Any:
         """Draws v from P(v | h); shapes as in `visible_mean`."""
-        mean = self.visible_mean(h)
-        if self.visible == "gaussian":
-            return mean + self.sigma * keras.random.normal(ops.shape(mean), dtype=mean.dtype, seed=self.seed_generator)
-        if not self.labels:
-            return self.bernoulli(mean)
-        drawn = keras.random.categorical(
-            ops.log(mean[:, -self.labels :] + keras.config.epsilon()), 1, seed=self.seed_generator
-        )
-        label = ops.one_hot(drawn[:, 0], self.labels, dtype=mean.dtype)
-        return ops.concatenate([self.bernoulli(mean[:, : -self.labels]), label], axis=-1)
+        return self._sample_visible_at(self.visible_mean(h), sampler or self.sampler)
 
-    def bernoulli(self, probabilities: Any) -> Any:
-        """Draws zeros and ones with these probabilities."""
-        noise = keras.random.uniform(ops.shape(probabilities), dtype=probabilities.dtype, seed=self.seed_generator)
-        return ops.cast(noise < probabilities, probabilities.dtype)
-
-    def gibbs(self, v: Any, k: int = 1) -> Any:
-        """Returns the visible states after `k` steps of Gibbs sampling from `v`.
+    def gibbs_step(self, v: Any, sampler: Sampler | None = None) -> tuple[Any, Any]:
+        """Draws h given v, then v given h.
 
         Args:
             v: Visible states, `(batch, visible)`.
-            k: Steps; each draws h given v, then v given h.
+            sampler: Source of randomness. Defaults to the layer's own.
+
+        Returns:
+            The new visible states and the means that they were drawn from, `(batch, visible)` both.
         """
+        mean = self.visible_mean(self.sample_hidden(v, sampler))
+        return self._sample_visible_at(mean, sampler or self.sampler), mean
+
+    def gibbs(self, v: Any, k: int = 1) -> Any:
+        """Returns the visible states after `k` steps of Gibbs sampling from `v`."""
         for _ in range(check("k", k, Annotated[int, at_least(1)])):
-            v = self.sample_visible(self.sample_hidden(v))
+            v, _ = self.gibbs_step(v)
         return v
+
+    def gibbs_from_hidden(self, h: Any, k: int) -> Any:
+        """Returns the hidden states after `k` steps from `h`; each draws v given h, then h given v."""
+        for _ in range(k):
+            h = self.sample_hidden(self.sample_visible(h))
+        return h
+
+    def bernoulli(self, probabilities: Any) -> Any:
+        """Draws zeros and ones with these probabilities."""
+        return self.sampler.bernoulli(probabilities)
+
+    def _sample_visible_at(self, mean: Any, sampler: Sampler) -> Any:
+        if self.visible == "gaussian":
+            return sampler.normal(mean, self.sigma)
+        if not self.labels:
+            return sampler.bernoulli(mean)
+        label = sampler.one_hot(ops.log(mean[:, -self.labels :] + keras.config.epsilon()))
+        return ops.concatenate([sampler.bernoulli(mean[:, : -self.labels]), label], axis=-1)
 
     def reconstruct(self, v: Any) -> Any:
         """Returns E(v | h) with h at its mean given `v`, without sampling."""

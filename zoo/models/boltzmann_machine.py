@@ -192,26 +192,17 @@ class BoltzmannMachine(keras.Model):
         return loss / replicas_of(self)
 
     def _chains_from(self, activity: Any) -> Any:
-        """Returns the visible units after k steps from the data, at whose hidden units' mean it starts."""
+        """Returns the visible units after k steps from the data, given the means of the hidden units there."""
         rbm = self.rbm
-        for step in range(self.k):
-            h = rbm.bernoulli(activity)
-            if step == self.k - 1 and not self.sample_visible:
-                return rbm.visible_mean(h)
-            v = rbm.sample_visible(h)
-            if step < self.k - 1:
-                activity = rbm(v)
-        return v
+        h = rbm.gibbs_from_hidden(rbm.bernoulli(activity), self.k - 1)
+        return rbm.sample_visible(h) if self.sample_visible else rbm.visible_mean(h)
 
     def _persistent_chains(self, training: bool) -> Any:
+        """Returns the visible units after k steps of the persistent chains, which go on from there in training."""
         rbm = self.rbm
-        h = ops.convert_to_tensor(self._fantasies)
-        for step in range(self.k):
-            v = rbm.sample_visible(h)
-            if step < self.k - 1 or training:
-                h = rbm.sample_hidden(v)
+        v = rbm.sample_visible(rbm.gibbs_from_hidden(ops.convert_to_tensor(self._fantasies), self.k - 1))
         if training:
-            self._fantasies.assign(h)
+            self._fantasies.assign(rbm.sample_hidden(v))
         return v
 
     def _sparsity(self, total: Any, activity: Any) -> Any:

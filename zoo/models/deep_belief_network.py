@@ -12,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from zoo.errors import InvalidValue
+from zoo.layers.gibbs import NumpySampler, Sampler, clamped_gibbs_step
 from zoo.layers.rbm import RBM
 from zoo.models.boltzmann_machine import free_energies, mean_over_examples, replicas_of
 from zoo.utils.constraints import Seed, at_least, check
@@ -137,33 +138,53 @@ class DeepBeliefNetwork(keras.Model):
         weight = None if sample_weight is None else ops.cast(sample_weight, top.compute_dtype)
         label = ops.one_hot(ops.cast(ops.reshape(y, (-1,)), "int32"), self.classes, dtype=top.compute_dtype)
 
-        # Up: the recognised states teach the weights that generate.
-        state, loss = ops.cast(self._flatten(x), top.compute_dtype), 0.0
-        for up, down in zip(self.recognition, self.generation, strict=True):
-            above = top.bernoulli(ops.stop_gradient(up(state)))
-            loss = loss + mean_over_examples(_cross_entropy(state, _logits(down, above)), weight)
-            state = above
+        # Up: the recognized states teach the generative weights.
+        loss = 0.0
+        wake = self.sample_up(ops.cast(self._flatten(x), top.compute_dtype), top.sampler)
+        for down, below, above in zip(self.generation, wake, wake[1:], strict=False):
+            loss = loss + mean_over_examples(_cross_entropy(below, _logits(down, above)), weight)
 
         # At the top: contrastive divergence, with the label.
-        data = ops.concatenate([state, label], axis=-1)
+        data = ops.concatenate([wake[-1], label], axis=-1)
         total = top.hidden_input(data)
         h = top.bernoulli(ops.stop_gradient(ops.sigmoid(total)))
-        for step in range(self.k):
-            end = ops.stop_gradient(top.sample_visible(h))
-            if step < self.k - 1:
-                h = top.sample_hidden(end)
+        end = ops.stop_gradient(top.sample_visible(top.gibbs_from_hidden(h, self.k - 1)))
         energy, chain_energy = free_energies(top, data, total, end)
         loss = loss + mean_over_examples(energy, weight) - mean_over_examples(chain_energy, weight)
 
-        # Down: the generated states teach the weights that recognise.
-        state = end[:, : self.hidden[-1]]
-        for up, down in zip(reversed(self.recognition), reversed(self.generation), strict=True):
-            below = ops.stop_gradient(down(state))
-            if down is not self.generation[0]:
-                below = top.bernoulli(below)
-            loss = loss + mean_over_examples(_cross_entropy(state, _logits(up, below)), weight)
-            state = below
+        # Down: the generated states teach the recognition weights.
+        sleep = self.sample_down(end[:, : self.hidden[-1]], top.sampler)
+        for up, above, below in zip(reversed(self.recognition), sleep, sleep[1:], strict=False):
+            loss = loss + mean_over_examples(_cross_entropy(above, _logits(up, below)), weight)
         return loss * _one_once_known(loss) / replicas_of(self)
+
+    def sample_up(self, x: Any, sampler: Sampler) -> list[Any]:
+        """Returns the states of the input and of each directed layer above it, recognized one from the other.
+
+        Args:
+            x: Flat examples, `(batch, pixels)`.
+            sampler: Source of randomness.
+        """
+        states = [x]
+        for up in self.recognition:
+            states.append(sampler.bernoulli(ops.stop_gradient(up(states[-1]))))
+        return states
+
+    def sample_down(self, state: Any, sampler: Sampler | None) -> list[Any]:
+        """Returns a state of the highest directed layer and what each layer below generates from it.
+
+        Args:
+            state: States of the highest directed layer, `(batch, hidden[-1])`.
+            sampler: Source of randomness; None takes the mean of each layer.
+
+        Returns:
+            From the top down; the last ones are the probabilities of the pixels, `(batch, pixels)`.
+        """
+        states = [state]
+        for down in reversed(self.generation):
+            below = ops.stop_gradient(down(states[-1]))
+            states.append(below if sampler is None or down is self.generation[0] else sampler.bernoulli(below))
+        return states
 
     def generate(self, labels: Any, *, steps: int = 1000, seed: int = 0) -> np.ndarray:
         """Draws examples of given classes: Gibbs sampling in the top RBM with the label held, then one way down.
@@ -185,27 +206,22 @@ class DeepBeliefNetwork(keras.Model):
         if len(labels) == 0 or labels.min() < 0 or labels.max() >= self.classes:
             raise InvalidValue(f"labels must be whole numbers from 0 to {self.classes - 1}; got {labels.tolist()}.")
         steps = check("steps", steps, Annotated[int, at_least(1)])
-        random = np.random.default_rng(check("seed", seed, Seed))
-
-        def drawn(probabilities: np.ndarray) -> np.ndarray:
-            return (random.random(probabilities.shape) < probabilities).astype("float32")
-
-        top, units = self.top, self.hidden[-1]
+        sampler = NumpySampler(np.random.default_rng(check("seed", seed, Seed)))
+        units = self.hidden[-1]
         kernel, visible_bias, hidden_bias = (
-            ops.convert_to_numpy(each) for each in (top.kernel, top.visible_bias, top.hidden_bias)
+            ops.convert_to_numpy(weight) for weight in (self.top.kernel, self.top.visible_bias, self.top.hidden_bias)
         )
-        from_label = hidden_bias + kernel[units + labels]
-        state = (random.random((len(labels), int(np.prod(self.example_shape)))) < 0.5).astype("float32")
-        for up in self.recognition:
-            state = drawn(ops.convert_to_numpy(up(state)))
+        conditionals = {
+            "kernel": kernel[:units],
+            "kernel_transposed": kernel[:units].T,
+            "visible_bias": visible_bias[:units],
+            "hidden_bias": hidden_bias + kernel[units + labels],
+        }
+        image = sampler.bernoulli(np.full((len(labels), int(np.prod(self.example_shape))), 0.5))
+        state = self.sample_up(image, sampler)[-1]
         for _ in range(steps):
-            h = drawn(_sigmoid(from_label + state @ kernel[:units]))
-            state = drawn(_sigmoid(visible_bias[:units] + h @ kernel[:units].T))
-        for down in reversed(self.generation):
-            state = ops.convert_to_numpy(down(state))
-            if down is not self.generation[0]:
-                state = drawn(state)
-        return state.reshape(-1, *self.example_shape)
+            state = clamped_gibbs_step(state, sampler, **conditionals)
+        return ops.convert_to_numpy(self.sample_down(state, sampler)[-1]).reshape(-1, *self.example_shape)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -240,7 +256,3 @@ def _one_once_known(loss: Any) -> Any:
 def _cross_entropy(target: Any, logits: Any) -> Any:
     """Returns the cross-entropy of Bernoulli units, added up over them: `(batch,)`."""
     return ops.sum(ops.softplus(logits) - ops.stop_gradient(target) * logits, axis=-1)
-
-
-def _sigmoid(values: np.ndarray) -> np.ndarray:
-    return 0.5 * (1 + np.tanh(values / 2))

@@ -211,10 +211,8 @@ def chains(rbm: RBM, x: np.ndarray, *, steps: tuple[int, ...], seed: int) -> dic
     noise = np.random.default_rng(seed).integers(2, size=x.shape).astype("float32")
     seen = [state := np.concatenate([x, noise])]
     for before, after in pairwise((0, *steps)):
-        if after - before > 1:
-            state = rbm.gibbs(state, after - before - 1)
-        means = rbm.visible_mean(rbm.sample_hidden(state))
-        state = rbm.bernoulli(means)
+        for _ in range(after - before):
+            state, means = rbm.gibbs_step(state)
         seen.append(ops.convert_to_numpy(means))
     return {"test images": [each[: len(x)] for each in seen], "noise": [each[len(x) :] for each in seen]}
 
