@@ -20,6 +20,7 @@ from keras_tuner.engine.trial import Trial
 from zoo.errors import InvalidValue, RunFailed
 from zoo.tuning.project import Algorithm
 from zoo.utils.files import replacing
+from zoo.utils.keras_private import set_oracle_random_state
 
 FAILURES = 3  # from the first trial on, after which a search in which none succeeds ends
 ENDLESS = 10**6  # repetitions of Hyperband: the number of trials ends it
@@ -98,8 +99,7 @@ class _Bayesian(Kept, keras_tuner.oracles.BayesianOptimizationOracle):
     def propose(self, trial_id: str) -> dict[str, Any]:
         # KerasTuner leaves this generator out of the state, and a search taken up again would draw
         # other points: here it follows from the seed and the trial.
-        assert hasattr(self, "_random_state")
-        self._random_state = np.random.RandomState([self.seed, len(self.trials)])
+        set_oracle_random_state(self, np.random.RandomState([self.seed, len(self.trials)]))
         from sklearn.exceptions import ConvergenceWarning
         from threadpoolctl import threadpool_limits
 

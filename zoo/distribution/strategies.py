@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from zoo.errors import InvalidValue, RunFailed
 from zoo.utils.constraints import check
+from zoo.utils.keras_private import set_worker_timeout
 
 PATIENCE = 40  # seconds that the workers wait for one that does not come
 
@@ -46,25 +47,11 @@ def resolve_strategy(strategy: Any) -> Any:
         name = "multiworker" if "TF_CONFIG" in os.environ else "mirrored" if len(gpus) > 1 else "none"
     if name == "multiworker":
         config = check_cluster()
-        _notice_lost_workers_soon(config)
+        jobs = {job: len(config["cluster"][job]) for job in ("chief", "worker") if job in config["cluster"]}
+        set_worker_timeout(jobs, PATIENCE / 2)
         _wait_for_workers(config)
         return tf.distribute.MultiWorkerMirroredStrategy()
     return tf.distribute.MirroredStrategy() if name == "mirrored" else tf.distribute.get_strategy()
-
-
-def _notice_lost_workers_soon(config: dict[str, Any]) -> None:
-    # TensorFlow has no public way to set after how long a worker counts as lost.
-    from tensorflow.compiler.xla.tsl.protobuf.coordination_config_pb2 import CoordinatedJob
-    from tensorflow.python.eager import context
-
-    jobs = [job for job in ("chief", "worker") if job in config["cluster"]]
-    context.context().configure_coordination_service(
-        service_type="standalone",
-        service_leader=f"/job:{jobs[0]}/replica:0/task:0",
-        coordinated_jobs=[CoordinatedJob(name=job, num_tasks=len(config["cluster"][job])) for job in jobs],
-        heartbeat_timeout_in_ms=500 * PATIENCE,
-        shutdown_barrier_timeout_in_ms=500 * PATIENCE,
-    )
 
 
 def _wait_for_workers(config: dict[str, Any]) -> None:

@@ -14,13 +14,14 @@ import keras
 from keras import ops
 
 from zoo.layers.partial_conv2d import PartialConv2D
+from zoo.utils.keras_private import list_layers
 
 
 def convolutions_of(model: keras.Model) -> list[keras.layers.Layer]:
     """Returns the convolutions of a model that `as_matrix_products` knows how to write: neither dilated nor grouped."""
     return [
         layer
-        for layer in model._flatten_layers()
+        for layer in list_layers(model)
         if type(layer) is PartialConv2D
         or (
             type(layer) is keras.layers.Conv2D

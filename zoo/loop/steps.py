@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.telemetry.weights import optimizers_of
+from zoo.utils.keras_private import build_variables
 
 LARGEST_CALL = 32 * 2**20  # bytes of examples that are gathered for one call
 LONGEST_CALL = 1000  # steps
@@ -125,9 +126,8 @@ def make_variables(model: keras.Model, data: tuple[Any, ...]) -> None:
         model: The model.
         data: As `Steps` takes it.
     """
-    # `test_on_batch` would do without a strategy; under MultiWorkerMirroredStrategy it fails (keras#20585).
     with model.distribute_strategy.scope():
-        model._symbolic_build(data_batch=keras.tree.map_structure(lambda each: tf.convert_to_tensor(each[:1]), data))
+        build_variables(model, keras.tree.map_structure(lambda values: tf.convert_to_tensor(values[:1]), data))
         for optimizer in optimizers_of(model):
             if not optimizer.built:
                 optimizer.build(model.trainable_variables)

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from zoo.utils.constraints import check, positive
+from zoo.utils.keras_private import get_variable_index
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -45,7 +46,7 @@ class DiagonalLevenbergMarquardt(keras.optimizers.Optimizer):
             ]
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        curvature = self.curvatures[self._get_variable_index(variable)]
+        curvature = self.curvatures[get_variable_index(self, variable)]
         rate = ops.cast(learning_rate, variable.dtype) / (curvature + self.damping)
         self.assign_sub(variable, rate * ops.cast(gradient, variable.dtype))
 

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from zoo.utils.keras_private import get_variable_index
+
 
 @keras.saving.register_keras_serializable("zoo")
 class MomentumSGD(keras.optimizers.SGD):
@@ -34,7 +36,7 @@ class MomentumSGD(keras.optimizers.SGD):
         if self._schedule is None:
             super().update_step(gradient, variable, learning_rate)
             return
-        change = self.momentums[self._get_variable_index(variable)]
+        change = self.momentums[get_variable_index(self, variable)]
         momentum = ops.cast(self._schedule(ops.convert_to_tensor(self.iterations)), variable.dtype)
         descent = ops.cast(gradient, variable.dtype) * ops.cast(learning_rate, variable.dtype)
         self.assign(change, change * momentum - descent)

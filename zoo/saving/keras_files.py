@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import math
 import tempfile
@@ -12,13 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from zoo.errors import InvalidValue, UnsafeFile, ZooError
 from zoo.models.catalogue import card
 from zoo.models.origin import Origin, origin_of, remember
 from zoo.saving.archive import ORIGIN, WEIGHTS, Archive, check_config, open_archive
 from zoo.utils.files import replacing
+from zoo.utils.keras_private import get_initial_shape
 from zoo.utils.tensorflow_import import import_tensorflow
 
 if TYPE_CHECKING:
@@ -112,7 +110,7 @@ def _build(path: Path, name: str, options: dict[str, Any], archive: Archive) -> 
 
     def counted(create: Any, **of_variable: Any) -> Any:
         left[0] -= 1
-        left[1] -= _numbers_of(of_variable["initial_value"])
+        left[1] -= math.prod(get_initial_shape(of_variable["initial_value"]))
         if min(left) < 0:
             raise wrong
         return create(**of_variable)
@@ -124,14 +122,3 @@ def _build(path: Path, name: str, options: dict[str, Any], archive: Archive) -> 
             raise
         except (ZooError, ValueError, TypeError, OverflowError, MemoryError) as error:
             raise UnsafeFile(path, f"no {name} can be built with its options: {error}") from error
-
-
-def _numbers_of(initial_value: Any) -> int:
-    """Returns how many numbers a variable is to have, before they are there.
-
-    Keras (3.15) gives TensorFlow no shape, but a function of the Keras variable, which has it. Should another Keras
-    give something else, no file opens, and the tests say so.
-    """
-    if not callable(initial_value):
-        return int(np.size(initial_value))  # is there already
-    return math.prod(inspect.getclosurevars(initial_value).nonlocals["self"].shape)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from zoo.utils.keras_private import make_function_call
+
 
 class EpochStore:
     """The mean, the smallest and the largest of each number, for each weight.
@@ -127,8 +129,7 @@ def when(condition: tf.Tensor | bool, action: Callable[[], None]) -> None:
             action()
         return
     # A branch that is not taken costs time for each of its operations, unless it is one call.
-    apart = {"_noinline": True}
-    call = action if tf.executing_eagerly() else tf.function(action, autograph=False, experimental_attributes=apart)
+    call = action if tf.executing_eagerly() else make_function_call(action)
 
     def then() -> tf.Tensor:
         call()

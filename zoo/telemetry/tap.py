@@ -1,8 +1,7 @@
 """Where the gradient is read: inside the compiled step, as the optimiser receives it.
 
 Every Keras optimiser on the TensorFlow backend clips its gradients in one private method and adds
-them up over the replicas in another. No public place has them: `train_step` sees them before, and a
-callback not at all. This file is the only one that knows of the two.
+them up over the replicas in another; see `zoo.utils.keras_private.wrap_gradient_methods`.
 """
 
 from __future__ import annotations
@@ -20,9 +19,8 @@ from zoo.telemetry.activations import ActivationTap
 from zoo.telemetry.statistics import STATISTICS, distance, measure
 from zoo.telemetry.stores import SumStore, UpdateStore, store_for, variable, variables_of, when
 from zoo.telemetry.weights import Weight
+from zoo.utils.keras_private import check_gradient_methods, wrap_gradient_methods
 
-CLIP = "_clip_gradients"
-SEAM = "_all_reduce_sum_gradients"
 CLIPPED = ("l2_unclipped", "clipped")
 UPDATE = ("update_ratio",)
 
@@ -68,12 +66,7 @@ class Tap:
         watch: keras.Model | None = None,
     ) -> None:
         outer, optimizer = optimizer, innermost(optimizer)
-        for name in (CLIP, SEAM):
-            if not callable(getattr(optimizer, name, None)):
-                raise RuntimeError(
-                    f"Gradients cannot be recorded with Keras {keras.__version__} on the {keras.backend.backend()} "
-                    f"backend: its optimisers have no {name}. Keras 3.15 on TensorFlow is known to work."
-                )
+        check_gradient_methods(optimizer)
         self._optimizer = optimizer
         # Keras clips each replica's own gradient: what was clipped is one number on one device alone.
         alone = tf.distribute.get_strategy().num_replicas_in_sync == 1
@@ -138,29 +131,28 @@ class Tap:
                 is given, there is one step to the block.
         """
         self._due = due
-        state = vars(self._optimizer)
-        clip, reduce = getattr(self._optimizer, CLIP), getattr(self._optimizer, SEAM)
-        replaced = {name: state[name] for name in (CLIP, SEAM) if name in state}
 
-        def keep_and_clip(gradients: Sequence[Any]) -> Any:
-            self._keep_weights()
-            clipped = clip(gradients)
-            self._clipped = list(zip(gradients, clipped, strict=True))
-            return clipped
+        def wrap_clip(clip: Callable[..., Any]) -> Callable[..., Any]:
+            def keep_and_clip(gradients: Sequence[Any]) -> Any:
+                self._keep_weights()
+                clipped = clip(gradients)
+                self._clipped = list(zip(gradients, clipped, strict=True))
+                return clipped
 
-        state[CLIP] = keep_and_clip
-        state[SEAM] = lambda grads_and_vars: self._observe(reduce(grads_and_vars))
+            return keep_and_clip
+
+        def wrap_reduce(reduce: Callable[..., Any]) -> Callable[..., Any]:
+            return lambda grads_and_vars: self._observe(reduce(grads_and_vars))
+
         try:
             with ExitStack() as stack:
+                stack.enter_context(wrap_gradient_methods(self._optimizer, wrap_clip, wrap_reduce))
                 if self.activations:
                     stack.enter_context(self.activations.attached())
                 yield
                 if due:
                     self._measure_change(tf.identity(self._updates))
         finally:
-            for name in (CLIP, SEAM):
-                del state[name]
-            state.update(replaced)
             self._clipped, self._due = [], None
 
     def start(self, updates_per_record: int) -> None:
