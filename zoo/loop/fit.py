@@ -20,13 +20,13 @@ from zoo.loop.batches import OrderedBatches, order
 from zoo.loop.checkpoint import Checkpoint, Position
 from zoo.loop.convolutions import as_matrix_products
 from zoo.loop.steps import Steps, draw_apart, make_variables, steps_per_call
-from zoo.telemetry import GradientProbe, GradientRecorder
+from zoo.telemetry.instrument import Instrument, Probe
 from zoo.telemetry.weights import optimizers_of
 from zoo.utils.constraints import at_least, check, probability
 
 _BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
 _FROM_HISTORY = (keras.callbacks.History, keras.callbacks.EarlyStopping, keras.callbacks.ReduceLROnPlateau)
-_CONTENT_WITH_CALLS = (keras.callbacks.ProgbarLogger, keras.callbacks.TerminateOnNaN, GradientRecorder, GradientProbe)
+_CONTENT_WITH_CALLS = (keras.callbacks.ProgbarLogger, keras.callbacks.TerminateOnNaN)
 
 
 class SlowFit(UserWarning):
@@ -239,12 +239,11 @@ class Training:
         self.steps = -(-_examples(data) // batch_size)
         self._whole_steps = _examples(data) // batch_size
         self._longest = steps_per_call(data, batch_size, self._whole_steps)
-        self._recorders = [each for each in callbacks if isinstance(each, GradientRecorder)]
+        self._recorders = [callback for callback in callbacks if isinstance(callback, Instrument)]
         for recorder in self._recorders:
             recorder.begin(model, steps=self.steps, steps_per_call=self._longest)
-        self._stops = [
-            each.every for each in callbacks if isinstance(each, GradientProbe) and isinstance(each.every, int)
-        ]
+        probes = [callback for callback in callbacks if isinstance(callback, Probe)]
+        self._stops = [probe.steps_between_stops for probe in probes if probe.steps_between_stops]
         self._save_every = stop_every
         if stop_every:
             self._stops.append(stop_every)

@@ -46,6 +46,8 @@ class GradientProbe(keras.callbacks.Callback):
     ['hidden_1', 'hidden_1', 'output', 'output']
     """
 
+    content_with_calls = True  # zoo.training.fit may run many steps in one call
+
     def __init__(self, x: Any, y: Any, *, every: int | Literal["epoch"] = "epoch") -> None:
         super().__init__()
         self.every = check("every", every, Annotated[int, at_least(1)] | Literal["epoch"])
@@ -57,6 +59,11 @@ class GradientProbe(keras.callbacks.Callback):
     def __deepcopy__(self, memo: dict[int, Any]) -> GradientProbe:
         """Returns a probe with the same batch and no records, as a tuner wants for each trial."""
         return type(self)(self._x, self._y, every=self.every)
+
+    @property
+    def steps_between_stops(self) -> int | None:
+        """The steps from one measurement to the next; None to measure before each epoch."""
+        return None if self.every == "epoch" else self.every
 
     def frame(self) -> pd.DataFrame:
         """Returns the records made during training, one row a weight and record.

@@ -102,7 +102,7 @@ def get_initial_shape(initial_value: Any) -> Sequence[int]:
     if not callable(initial_value):
         return np.shape(initial_value)
     variable = inspect.getclosurevars(initial_value).nonlocals.get("self")
-    if not hasattr(variable, "shape"):
+    if variable is None or not hasattr(variable, "shape"):
         raise _missing("The size of a model cannot be checked", "the initial value of a variable", "self")
     return variable.shape
 
