@@ -116,12 +116,7 @@ def _own(model: Any) -> HyperModel:
 
 def _objective(given: Any, space_: Space | None, *, has_validation: bool) -> tuple[str, str]:
     if given is None:
-        loss = space_.recipe.loss if space_ else "sparse_categorical_crossentropy"
-        given = "accuracy"
-        if loss == "contrastive_divergence":
-            given = "pseudo_log_likelihood"
-        elif loss.startswith("reconstruction"):
-            given = "squared_error"
+        given = space_.recipe.objective.headline if space_ else "accuracy"
         given = f"val_{given}" if has_validation else given
     if isinstance(given, str):
         known = {"max": MAXIMISED, "min": MINIMISED}

@@ -240,7 +240,7 @@ def space(name: str, *, recipe: str | Recipe | None = None) -> Space:
         parameters["weight_penalty"] = around(recipe.weight_penalty, 10)
     if recipe.pretraining:
         parameters["pretraining.learning_rate"] = around(recipe.pretraining.learning_rate, 10)
-        if recipe.pretraining.loss == "contrastive_divergence":
+        if recipe.pretraining.objective.learner == "rbm":
             parameters["pretraining.k"] = Choice((1, 2, 5, 10))
         else:
             parameters["pretraining.corruption"] = Range(0.0, 0.5)
@@ -253,6 +253,6 @@ def _learner(model: str, recipe: Recipe, name: str) -> tuple[str, Mapping[str, O
     if part == "classifier":
         return "the classifier", {}
     if part == "pretraining":
-        is_rbm = recipe.pretraining is not None and recipe.pretraining.loss == "contrastive_divergence"
+        is_rbm = recipe.pretraining is not None and recipe.pretraining.objective.learner == "rbm"
         model = "rbm" if is_rbm else "denoising_autoencoder"
     return model, card(model).options

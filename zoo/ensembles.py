@@ -25,8 +25,6 @@ from zoo.utils.constraints import at_least, check
 if TYPE_CHECKING:
     from zoo.datasets import Dataset
 
-TOGETHER = ("sparse_categorical_crossentropy", "maximum_a_posteriori", "summed_binary_crossentropy")
-
 
 @keras.saving.register_keras_serializable("zoo")
 class Ensemble(keras.Model):
@@ -200,7 +198,7 @@ def _varied(vary: Mapping[str, Sequence[Any]], members: int) -> list[dict[str, A
 def _check_trains_together(name: str, recipe: Recipe) -> None:
     if recipe.pretraining is not None:
         raise InvalidValue(f"{name}, recipe {recipe.name}, has pre-training, which an ensemble does not do.")
-    if recipe.loss not in TOGETHER or recipe.optimizer == "levenberg_marquardt":
+    if not recipe.objective.trains_together or recipe.optimizer == "levenberg_marquardt":
         raise InvalidValue(
             f"{name}, recipe {recipe.name}, cannot train the members of an ensemble together: they learn a label an "
             f"example, by gradient descent or Adam; this has the loss {recipe.loss} and {recipe.optimizer}."
@@ -218,19 +216,17 @@ def _member(configuration: Configuration, number: int) -> keras.Model:
 def _together(ensemble: Ensemble, first: Configuration) -> keras.Model:
     """Returns a model with an output for each member, compiled to train them all."""
     members = ensemble.members
-    # What the recipe makes of the mean, which has a member's shape, it makes of each.
     compile_model(ensemble, first.recipe, steps_per_epoch=first.steps_per_epoch)
-    optimizer, loss = ensemble.optimizer, ensemble.loss
     inputs = keras.Input(members[0].input_shape[1:], name="input")
     outputs = [member(inputs) for member in members]
     together = keras.Model(inputs, outputs, name=f"{first.model}_ensemble")
-    one_hot = first.recipe.loss == "summed_binary_crossentropy"
-    kind = keras.metrics.CategoricalAccuracy if one_hot else keras.metrics.SparseCategoricalAccuracy
+    # What the recipe makes of the mean, which has a member's shape, it makes of each member.
+    of_member = first.recipe.objective.compile_options(math.prod(members[0].output_shape[1:]))
     together.compile(
-        optimizer,
-        loss=[loss] * len(members),
-        loss_weights=[float(math.prod(members[0].output_shape[1:])) if one_hot else 1.0] * len(members),
-        metrics=[[kind(name="accuracy")] for _ in members],
+        ensemble.optimizer,
+        loss=[of_member["loss"]] * len(members),
+        loss_weights=of_member.get("loss_weights", [1.0]) * len(members),
+        metrics=[first.recipe.objective.compile_options(1)["metrics"] for _ in members],
         jit_compile=False,
     )
     return together

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from zoo.datasets import Dataset
 
-RECONSTRUCTING = ("reconstruction_crossentropy", "reconstruction_squared_error", "contrastive_divergence")
-
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
@@ -81,7 +79,7 @@ def evaluate(model: keras.Model, dataset: str | Dataset | None = None) -> Evalua
             f"{tuple(model.input_shape[1:])}; {data.name} has {data.input_shape}."
         )
     x, y = data.test.x * np.float32(origin.recipe.input_scale), data.test.y
-    if origin.recipe.loss in RECONSTRUCTING:
+    if not origin.recipe.objective.needs_labels:
         return _of_reconstructions(origin, data, x, _reconstruct(model, origin, x))
     outputs = model.predict(x, batch_size=1000, verbose=0)
     if data.longest is not None:
@@ -151,7 +149,7 @@ def _of_answers(
 
 
 def _reconstruct(model: keras.Model, origin: Origin, x: np.ndarray) -> np.ndarray:
-    if origin.recipe is None or origin.recipe.loss != "contrastive_divergence":
+    if origin.recipe is None or origin.recipe.objective.targets != "none":
         return model.predict(x, batch_size=1000, verbose=0)
     flat = x.reshape(len(x), -1)
     parts = [np.asarray(model.rbm.reconstruct(flat[start : start + 1000])) for start in range(0, len(flat), 1000)]

@@ -72,7 +72,7 @@ def stages(model: keras.Model, recipe: Recipe) -> list[Stage]:
     if isinstance(model, DeepBeliefNetwork):
         return _of_deep_belief_network(model, recipe.options)
     layers = hidden_layers(model)
-    make = _rbm if recipe.loss == "contrastive_divergence" else _denoising_autoencoder
+    make = _rbm if recipe.objective.learner == "rbm" else _denoising_autoencoder
     return [
         make(layer, {name: _of_layer(name, value, number, len(layers)) for name, value in recipe.options.items()})
         for number, layer in enumerate(layers)

@@ -8,60 +8,31 @@ from typing import Any
 import keras
 import numpy as np
 
-from zoo.errors import InvalidValue
-from zoo.losses import MaximumAPosteriori, SequenceCrossentropy
-from zoo.metrics import SequenceAccuracy
 from zoo.optimizers import DiagonalLevenbergMarquardt, MomentumSGD
 from zoo.optimizers.curvature import EstimateCurvature
 from zoo.recipes import Recipe
 
-RECONSTRUCTIONS = {
-    "reconstruction_crossentropy": "binary_crossentropy",
-    "reconstruction_squared_error": "mean_squared_error",
-}
-
 
 def compile_model(model: keras.Model, recipe: Recipe, *, steps_per_epoch: int) -> None:
-    """Compiles a model as its recipe says.
-
-    A loss that is summed over the outputs is Keras' own, which is the mean, weighted by their
-    number: a saved model opens without this package.
+    """Compiles a model by its recipe.
 
     Args:
-        model: A model of the zoo.
-        recipe: How it is trained.
-        steps_per_epoch: Mini-batches in an epoch, the last, smaller one included.
+        model: Model of the zoo.
+        recipe: Recipe to train it by.
+        steps_per_epoch: Number of batches in an epoch, the last, smaller one included.
     """
-    options: dict[str, Any] = {"jit_compile": False}  # `fit` decides for itself, and `evaluate` runs each step once
-    if recipe.loss == "contrastive_divergence":
-        model.compile(_optimizer(recipe, steps_per_epoch), **options)
-        return
-    if recipe.loss == "up_down":
-        accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
-        model.compile(_optimizer(recipe, steps_per_epoch), metrics=[accuracy], **options)
-        return
-    outputs = float(np.prod(model.output_shape[1:]))
-    loss: Any = recipe.loss
-    weights: list[float] | None = [outputs]
-    if recipe.loss in RECONSTRUCTIONS:
-        loss = RECONSTRUCTIONS[recipe.loss]
-        metric = keras.metrics.MeanSquaredError(name="squared_error")  # of a pixel, whatever the loss is
-    elif recipe.loss == "summed_binary_crossentropy":
-        loss, metric = "binary_crossentropy", keras.metrics.CategoricalAccuracy(name="accuracy")
-    elif recipe.loss == "sequence_crossentropy":
-        loss, weights, metric = SequenceCrossentropy(), None, SequenceAccuracy(name="accuracy")
-    else:
-        weights, metric = None, keras.metrics.SparseCategoricalAccuracy(name="accuracy")
-    if recipe.loss == "maximum_a_posteriori":
-        loss = MaximumAPosteriori()
-    model.compile(_optimizer(recipe, steps_per_epoch), loss=loss, loss_weights=weights, metrics=[metric], **options)
+    model.compile(
+        _optimizer(recipe, steps_per_epoch),
+        jit_compile=False,  # `fit` decides for itself, and `evaluate` runs each step once
+        **recipe.objective.compile_options(int(np.prod(model.output_shape[1:]))),
+    )
 
 
 def prepare(recipe: Recipe, x: np.ndarray, y: np.ndarray | None, *, classes: int) -> tuple[Any, Any]:
-    """Makes examples and labels into what a recipe fits a model to.
+    """Returns the inputs and targets that a recipe fits a model to.
 
     Args:
-        recipe: How the model is trained.
+        recipe: Recipe to train by.
         x: Examples, `(n, ...)`, in [0, 1].
         y: Labels, `(n,)`, or of sequences `(n, 1 + longest)`; None where the recipe needs none.
         classes: Number of classes.
@@ -73,16 +44,7 @@ def prepare(recipe: Recipe, x: np.ndarray, y: np.ndarray | None, *, classes: int
         InvalidValue: The loss does not take such data.
     """
     x = x if recipe.input_scale == 1 else x * np.float32(recipe.input_scale)
-    if recipe.loss == "contrastive_divergence":
-        return x, None
-    if recipe.loss in RECONSTRUCTIONS:
-        if recipe.loss == "reconstruction_crossentropy" and not (x.min() >= 0 and x.max() <= 1):
-            raise InvalidValue(
-                f"The cross-entropy of a reconstruction takes data in [0, 1]; got values from {x.min():g} to "
-                f"{x.max():g}. Scale them, or take the recipe for the squared error."
-            )
-        return x, x
-    return x, keras.utils.to_categorical(y, classes) if recipe.loss == "summed_binary_crossentropy" else y
+    return x, recipe.objective.make_targets(x, y, classes=classes)
 
 
 def callbacks_of(recipe: Recipe, train: tuple[Any, Any], *, seed: int) -> list[keras.callbacks.Callback]:

@@ -9,21 +9,11 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from zoo.errors import InvalidValue
+from zoo.recipes.objectives import OBJECTIVES, Objective
 from zoo.utils.constraints import at_least, below_one, check, non_negative, positive
 
-Loss = Literal[
-    "sparse_categorical_crossentropy",
-    "summed_binary_crossentropy",
-    "reconstruction_crossentropy",
-    "reconstruction_squared_error",
-    "contrastive_divergence",
-    "up_down",
-    "maximum_a_posteriori",
-    "sequence_crossentropy",
-]
 Optimizer = Literal["sgd", "adam", "levenberg_marquardt"]
 LEGAL = {
-    "loss": Loss,
     "optimizer": Optimizer,
     "learning_rate": Annotated[float, positive],
     "batch_size": Annotated[int, at_least(1)],
@@ -82,7 +72,7 @@ class Recipe:
     summary: str
     source: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
-    loss: Loss
+    loss: str
     optimizer: Optimizer
     learning_rate: float
     learning_rate_decay: Literal["none", "linear"] = "none"
@@ -99,7 +89,7 @@ class Recipe:
         def keep(name: str, value: Any) -> None:
             object.__setattr__(self, name, value)
 
-        for name, legal in LEGAL.items():
+        for name, legal in {"loss": Literal[tuple(OBJECTIVES)], **LEGAL}.items():
             keep(name, check(f"{self.name}: {name}", getattr(self, name), legal))
         # A recipe that was read from JSON has lists where it had tuples.
         options = {name: tuple(value) if isinstance(value, list) else value for name, value in self.options.items()}
@@ -117,6 +107,11 @@ class Recipe:
         for name in ("pretraining", "classifier"):
             if isinstance(content := getattr(self, name), Mapping):
                 keep(name, Recipe(**content))
+
+    @property
+    def objective(self) -> Objective:
+        """What the loss means."""
+        return OBJECTIVES[self.loss]
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the recipe as plain values; `Recipe(**values)` makes it again."""

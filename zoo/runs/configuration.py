@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from zoo.datasets import Dataset
 
 
-WITHOUT_LABELS = ("reconstruction_crossentropy", "reconstruction_squared_error", "contrastive_divergence")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
@@ -218,13 +216,13 @@ def resolve(
 
 def _check_labels(name: str, recipe: Recipe, data: Dataset) -> None:
     """Raises InvalidValue where examples have one label and the model learns sequences, or the other way round."""
-    takes_sequences = recipe.loss == "sequence_crossentropy"
+    takes_sequences = recipe.objective.targets == "sequences"
     if takes_sequences and data.longest is None:
         raise InvalidValue(
             f"{name} learns to read sequences, as in the data set digits_sequences; {data.name} has one label an "
             f"example."
         )
-    if data.longest is not None and not takes_sequences and recipe.loss not in WITHOUT_LABELS:
+    if data.longest is not None and not takes_sequences and recipe.objective.needs_labels:
         raise InvalidValue(
             f"{name} learns one label an example; {data.name} has sequences of up to {data.longest}, which depth_cnn "
             f"reads."

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from zoo import datasets
 from zoo.errors import InvalidValue
 from zoo.models.origin import origin_of
-from zoo.runs.configuration import WITHOUT_LABELS
 from zoo.saving.opening import open_model
 from zoo.utils.constraints import Count, check
 
@@ -42,7 +41,7 @@ def probe(path: str | Path, dataset: str = "digits", *, examples: int = 1000) ->
     data = datasets.load(dataset, **origin.split_of(dataset))
     if model.input_shape[1:] != data.input_shape:
         raise InvalidValue(f"{path} takes inputs of shape {model.input_shape[1:]}; {dataset} has {data.input_shape}.")
-    if origin.recipe.loss not in WITHOUT_LABELS and model.output_shape[-1] != data.classes:
+    if origin.recipe.objective.needs_labels and model.output_shape[-1] != data.classes:
         raise InvalidValue(f"{path} tells {model.output_shape[-1]} classes apart; {dataset} has {data.classes}.")
 
     from zoo.recipes.compiling import compile_model, prepare

@@ -1,0 +1,155 @@
+"""What a loss means: one `Objective` per loss, asked wherever losses differ.
+
+A new loss is one more entry of `OBJECTIVES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from zoo.errors import InvalidValue
+
+if TYPE_CHECKING:
+    import keras
+
+Targets = Literal["labels", "one_hot", "sequences", "inputs", "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """What a loss means for a training.
+
+    Args:
+        loss: Function that returns the Keras loss. Defaults to None: the model computes its own.
+        metric: Function that returns the Keras metric shown beside the loss. Defaults to None.
+        targets: What the model is fitted to: class labels, one-hot labels, the labels of a sequence, its own inputs,
+            or nothing. Defaults to `"labels"`.
+        is_summed: Whether the loss is summed over the outputs; Keras' losses are means. Defaults to False.
+        headline: Metric that a model is judged by. Defaults to `"accuracy"`.
+        is_bounded: Whether the inputs must lie in [0, 1]. Defaults to False.
+        learner: Model that pre-trains a layer by this loss. Defaults to None.
+        trains_together: Whether the members of an ensemble can be trained by the sum of their losses. Defaults to
+            False.
+    """
+
+    loss: Callable[[], Any] | None = None
+    metric: Callable[[], keras.Metric] | None = None
+    targets: Targets = "labels"
+    is_summed: bool = False
+    headline: str = "accuracy"
+    is_bounded: bool = False
+    learner: Literal["rbm", "denoising_autoencoder"] | None = None
+    trains_together: bool = False
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether the targets are labels; else the model is judged by how well it reconstructs its inputs."""
+        return self.targets not in ("inputs", "none")
+
+    def compile_options(self, outputs: int) -> dict[str, Any]:
+        """Returns the loss and metrics as `keras.Model.compile` takes them.
+
+        A summed loss is Keras' mean times the number of outputs: a saved model opens without this package.
+
+        Args:
+            outputs: Number of outputs per example.
+        """
+        options: dict[str, Any] = {}
+        if self.loss:
+            options["loss"] = self.loss()
+        if self.is_summed:
+            options["loss_weights"] = [float(outputs)]
+        if self.metric:
+            options["metrics"] = [self.metric()]
+        return options
+
+    def make_targets(self, x: np.ndarray, y: np.ndarray | None, *, classes: int) -> np.ndarray | None:
+        """Returns the targets of examples.
+
+        Args:
+            x: Examples, `(n, ...)`.
+            y: Labels, `(n,)`, or of sequences `(n, 1 + longest)`; None where the objective needs none.
+            classes: Number of classes.
+
+        Raises:
+            InvalidValue: An input lies outside [0, 1] and the objective needs it there.
+        """
+        if self.is_bounded and not (x.min() >= 0 and x.max() <= 1):
+            raise InvalidValue(
+                "Inputs must lie in [0, 1] for the cross-entropy of a reconstruction; got values from "
+                f"{x.min():g} to {x.max():g}. Scale them, or use the recipe with the squared error."
+            )
+        if self.targets == "one_hot":
+            import keras
+
+            return keras.utils.to_categorical(y, classes)
+        return {"inputs": x, "none": None}.get(self.targets, y)
+
+
+def _keras_metric(kind: str, name: str) -> Callable[[], keras.Metric]:
+    def make() -> keras.Metric:
+        import keras
+
+        return getattr(keras.metrics, kind)(name=name)
+
+    return make
+
+
+def _maximum_a_posteriori() -> Any:
+    from zoo.losses import MaximumAPosteriori
+
+    return MaximumAPosteriori()
+
+
+def _sequence_crossentropy() -> Any:
+    from zoo.losses import SequenceCrossentropy
+
+    return SequenceCrossentropy()
+
+
+def _sequence_accuracy() -> Any:
+    from zoo.metrics import SequenceAccuracy
+
+    return SequenceAccuracy(name="accuracy")
+
+
+_accuracy = _keras_metric("SparseCategoricalAccuracy", "accuracy")
+_squared_error = _keras_metric("MeanSquaredError", "squared_error")  # of a pixel, whatever the loss
+
+OBJECTIVES: dict[str, Objective] = {
+    "sparse_categorical_crossentropy": Objective(
+        loss=lambda: "sparse_categorical_crossentropy", metric=_accuracy, trains_together=True
+    ),
+    "summed_binary_crossentropy": Objective(
+        loss=lambda: "binary_crossentropy",
+        metric=_keras_metric("CategoricalAccuracy", "accuracy"),
+        targets="one_hot",
+        is_summed=True,
+        trains_together=True,
+    ),
+    "maximum_a_posteriori": Objective(loss=_maximum_a_posteriori, metric=_accuracy, trains_together=True),
+    "sequence_crossentropy": Objective(loss=_sequence_crossentropy, metric=_sequence_accuracy, targets="sequences"),
+    "reconstruction_crossentropy": Objective(
+        loss=lambda: "binary_crossentropy",
+        metric=_squared_error,
+        targets="inputs",
+        is_summed=True,
+        headline="squared_error",
+        is_bounded=True,
+        learner="denoising_autoencoder",
+    ),
+    "reconstruction_squared_error": Objective(
+        loss=lambda: "mean_squared_error",
+        metric=_squared_error,
+        targets="inputs",
+        is_summed=True,
+        headline="squared_error",
+        learner="denoising_autoencoder",
+    ),
+    "contrastive_divergence": Objective(targets="none", headline="pseudo_log_likelihood", learner="rbm"),
+    "up_down": Objective(metric=_accuracy),
+}
