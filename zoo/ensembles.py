@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from zoo.errors import InvalidValue
-from zoo.loop.convolutions import convolutions_of
+from zoo.loop.convolutions import find_convolutions
 from zoo.loop.fit import fit
 from zoo.models.catalogue import create
 from zoo.recipes import Recipe
@@ -152,7 +152,7 @@ def train_ensemble(
         callbacks=callbacks,
         verbose=verbose,  # type: ignore[arg-type]
         # XLA is slow with convolutions, and to compile and measure them once a member takes a minute of its own.
-        jit_compile=False if convolutions_of(together) else "auto",
+        jit_compile=False if find_convolutions(together) else "auto",
     )
     compile_model(ensemble, first.recipe, steps_per_epoch=first.steps_per_epoch)
     ensemble.optimizer.build(ensemble.trainable_variables)  # as it is where a saved file is opened

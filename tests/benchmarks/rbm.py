@@ -26,7 +26,7 @@ def ours(x, batch_size, *, monitors=True):
     import keras
 
     import zoo
-    from zoo.loop.batches import order
+    from zoo.loop.batches import draw_order
     from zoo.loop.steps import Steps, make_variables
 
     model = zoo.create("rbm", input_shape=(VISIBLE,), hidden=HIDDEN)
@@ -34,7 +34,7 @@ def ours(x, batch_size, *, monitors=True):
     if not monitors:
         model._watch = lambda *_: None
     make_variables(model, (x,))
-    rows = order(len(x), seed=0, epoch=0).reshape(-1, batch_size)
+    rows = draw_order(len(x), seed=0, epoch=0).reshape(-1, batch_size)
     steps = Steps(model, model.train_step, (x,), jit_compile=False)
 
     def run():

@@ -18,7 +18,8 @@ from zoo.errors import InvalidValue
 from zoo.experiments.depth_plots import plot_depths
 from zoo.experiments.pretraining.nets import following
 from zoo.experiments.result import Result
-from zoo.loop.fit import evaluate, fit
+from zoo.loop.evaluating import evaluate
+from zoo.loop.fit import fit
 from zoo.models.catalogue import card, create
 from zoo.recipes.compiling import compile_model
 from zoo.utils.constraints import Count, check

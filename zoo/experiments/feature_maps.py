@@ -14,7 +14,8 @@ from zoo import datasets
 from zoo.datasets.transforms import framed
 from zoo.experiments.feature_maps_plots import plot_filters, plot_maps, plot_weights
 from zoo.experiments.result import Result
-from zoo.loop.fit import evaluate, fit
+from zoo.loop.evaluating import evaluate
+from zoo.loop.fit import fit
 from zoo.models.catalogue import card, create
 from zoo.models.layer_table import layer_table
 from zoo.recipes.compiling import compile_model

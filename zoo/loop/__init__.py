@@ -1,1 +1,1 @@
-"""`fit` for any Keras model, with the loop over the mini-batches on the device."""
+"""`fit` for any Keras model, with the loop over the batches on the device."""

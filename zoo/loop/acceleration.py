@@ -1,7 +1,8 @@
-"""In which way a model's steps are fastest on this machine: measured once, then remembered."""
+"""The compile mode in which a model's steps are fastest on this machine: measured once, then remembered."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -15,134 +16,118 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 import tensorflow as tf
+from filelock import FileLock, Timeout
 
 from zoo.distribution.strategies import has_several_workers
-from zoo.loop.convolutions import convolutions_of
+from zoo.loop.convolutions import find_convolutions
 from zoo.loop.steps import Steps
 from zoo.telemetry.weights import optimizers_of
 from zoo.utils.files import replacing
 
-WORTHWHILE = 3.0  # seconds of training, below which compiling costs more than it can save
-LONG = 300.0  # seconds of training, from which on measuring again is cheap
-CLOSE = 3.0  # times the fastest way's seconds, beyond which a way is not measured again
-MEASURED = 0.1  # seconds, of each
-MARGIN = 0.9  # of the plain way's seconds, which a busy machine measures by so much wrong
+MINIMUM_TRAINING = 3.0  # seconds; a shorter training is over before XLA has compiled it
+LONG_TRAINING = 300.0  # seconds; a longer training has time to measure again
+CLOSE = 3.0  # times the least seconds, within which a mode is measured again
+MEASUREMENT = 0.1  # seconds of steps in a measurement
+MARGIN = 0.9  # times the seconds of the plain mode that another one must stay below, as a busy machine measures badly
 
 
-class Way(NamedTuple):
+class CompileMode(NamedTuple):
     """How the steps are compiled.
 
     Args:
-        jit_compile: Whether by XLA.
-        products: Whether convolutions are written as matrix products; see `zoo.loop.convolutions`.
+        jit_compile: Whether XLA compiles them. Defaults to False.
+        products: Whether convolutions are matrix products; see `zoo.loop.convolutions`. Defaults to False.
     """
 
     jit_compile: bool = False
     products: bool = False
 
 
-WAYS = {"plain": Way(), "xla": Way(jit_compile=True), "xla, products": Way(jit_compile=True, products=True)}
+MODES = {"plain": CompileMode(), "xla": CompileMode(jit_compile=True), "xla, products": CompileMode(True, True)}
+CompileSteps = Callable[[CompileMode], Steps]
 
 
-def choose(
-    make: Callable[[Way], Steps],
+def choose_compile_mode(
+    compile_steps: CompileSteps,
     rows: np.ndarray,
     *,
     model: keras.Model,
     steps: int,
-    way: Way | None,
-    interval: tuple[int, int] | None = None,
-) -> tuple[Steps, Way]:
-    """Returns the steps compiled in the fastest way, and which it is.
+    mode: CompileMode | None,
+    interval: tuple[int, int] = (1, 0),
+) -> tuple[Steps, CompileMode]:
+    """Returns the steps compiled in the fastest mode, and the mode.
 
-    They are measured on the model itself, whose variables are then put back, unless that was done
-    before on this machine; or if the whole training takes less time than to compile it. A long training measures
-    again: a busy machine makes a way look slower, never faster, so that the least seconds are remembered. Of several
-    workers none measures: their steps are compiled in the plain way. With and without gradients recorded it is the
-    same way.
+    The modes are measured on the model itself, whose variables are restored afterwards, unless they were measured on
+    this machine before or the training is shorter than the compilation. A long training measures again: a busy machine
+    makes a mode look slower, never faster, so the least seconds are remembered. Several workers use the plain mode
+    without measuring: each would measure other times, run another number of steps, and wait for the others for ever.
 
     Args:
-        make: Makes the steps, compiled in a given way.
-        rows: Mini-batches, as the steps take them.
+        compile_steps: Function that returns the steps compiled in a mode.
+        rows: Batches, as `Steps` takes them.
         model: The model.
-        steps: How many steps the training has.
-        way: The way, where it is decided already.
-        interval: As the steps take it; None where gradients are not recorded.
+        steps: Number of steps in the training.
+        mode: The mode if it is given; None to choose one.
+        interval: Interval of recorded steps, as `Steps` takes it. Defaults to (1, 0).
     """
-    if way is None and has_several_workers(model.distribute_strategy):
-        way = WAYS["plain"]  # each would measure other times, take another number of steps, and wait for ever
-    if way is not None:
-        return make(way), way
-    known = _Memory(model, rows.shape[1:])
-    made: dict[str, Steps] = {}
+    if mode is None and has_several_workers(model.distribute_strategy):
+        mode = MODES["plain"]
+    if mode is not None:
+        return compile_steps(mode), mode
+    timings = _Timings(model, compile_steps, rows, interval)
+    fastest = "plain"
+    if timings.get("plain") * steps >= MINIMUM_TRAINING:
+        names = [name for name, mode in MODES.items() if not mode.products or find_convolutions(model)]
+        least = min(map(timings.get, names))
+        if least * steps >= LONG_TRAINING:
+            for name in names:
+                if name not in timings.compiled and timings.get(name) <= CLOSE * least:
+                    timings.measure(name)
+        fastest = min(names, key=lambda name: timings.get(name) * (MARGIN if name == "plain" else 1))
+    return timings.compiled.get(fastest) or compile_steps(MODES[fastest]), MODES[fastest]
 
-    def measure(name: str) -> None:
-        made[name] = make(WAYS[name])
+
+class _Timings:
+    """The least seconds of a step in each mode, remembered by model and machine in a file of Keras' folder.
+
+    Args:
+        model: The model.
+        compile_steps: Function that returns the steps compiled in a mode.
+        rows: Batches to measure on.
+        interval: Interval of recorded steps.
+    """
+
+    def __init__(
+        self, model: keras.Model, compile_steps: CompileSteps, rows: np.ndarray, interval: tuple[int, int]
+    ) -> None:
+        self._compile_steps, self._rows, self._interval = compile_steps, rows, interval
+        home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
+        self._path = home / "classic_zoo" / "seconds_a_step.json"
+        self._key = _compute_fingerprint(model, rows.shape[1:])
+        self._seconds: dict[str, float] = self._read().get(self._key, {})
+        self.compiled: dict[str, Steps] = {}
+
+    def get(self, name: str) -> float:
+        """Returns the seconds of a step in a mode, measured now if they are not remembered."""
+        if name not in self._seconds:
+            self.measure(name)
+        return self._seconds[name]
+
+    def measure(self, name: str) -> None:
+        """Measures a mode and remembers its seconds; they are infinite where XLA cannot compile the model."""
+        self.compiled[name] = self._compile_steps(MODES[name])
         try:
-            found = _seconds_a_step(made[name], rows, interval or (1, 0))
+            seconds = _measure_step(self.compiled[name], self._rows, self._interval)
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.InternalError):
             if name == "plain":
                 raise
-            found = float("inf")  # XLA does not know an operation of this model
-        known.remember(name, found)
-
-    def seconds(name: str) -> float:
-        if name not in known.seconds:
-            measure(name)
-        return known.seconds[name]
-
-    fastest = "plain"
-    if seconds("plain") * steps >= WORTHWHILE:
-        ways = [name for name in WAYS if not WAYS[name].products or convolutions_of(model)]
-        least = min(map(seconds, ways))
-        if least * steps >= LONG:
-            for name in ways:
-                if name not in made and seconds(name) <= CLOSE * least:
-                    measure(name)
-        fastest = min(ways, key=lambda name: seconds(name) * (MARGIN if name == "plain" else 1))
-    return made.get(fastest) or make(WAYS[fastest]), WAYS[fastest]
-
-
-def _seconds_a_step(run: Steps, rows: np.ndarray, interval: tuple[int, int]) -> float:
-    variables = run.variables(rows)
-    before = [tf.identity(variable) for variable in variables]
-
-    def timed(count: int) -> float:
-        start = time.perf_counter()
-        for value in keras.tree.flatten(run(rows, count, interval=interval)):
-            np.asarray(value)
-        return time.perf_counter() - start
-
-    try:
-        timed(1)  # compiles
-        count = 1
-        while timed(count) < MEASURED and count < len(rows):
-            count = min(len(rows), 4 * count)
-        # A call costs time for itself as well, to gather its examples above all; a lone step always does.
-        call = min(timed(0) for _ in range(3)) if len(rows) > 1 else 0.0
-        return (min(timed(count) for _ in range(3)) - call) / count
-    finally:
-        for variable, value in zip(variables, before, strict=True):
-            variable.assign(value)
-
-
-class _Memory:
-    """The least seconds a step that were measured, by model and machine, in a file of Keras' own folder."""
-
-    def __init__(self, model: keras.Model, shape: tuple[int, ...]) -> None:
-        home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
-        self._path = home / "classic_zoo" / "seconds_a_step.json"
-        self._key = _fingerprint(model, shape)
-        self.seconds: dict[str, float] = self._read().get(self._key, {})
-
-    def remember(self, kind: str, seconds: float) -> None:
-        self.seconds[kind] = min(seconds, self.seconds.get(kind, seconds))
-        try:
+            seconds = float("inf")
+        self._seconds[name] = min(seconds, self._seconds.get(name, seconds))
+        with contextlib.suppress(OSError, Timeout):  # without the file, the mode is measured again next time
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(self._path) as temporary:
-                temporary.write_text(json.dumps({**self._read(), self._key: self.seconds}))
-        except OSError:
-            pass  # it is measured again next time
+            with FileLock(f"{self._path}.lock", timeout=5), replacing(self._path) as temporary:
+                temporary.write_text(json.dumps({**self._read(), self._key: self._seconds}))
 
     def _read(self) -> dict[str, Any]:
         try:
@@ -152,13 +137,36 @@ class _Memory:
         return content if isinstance(content, dict) else {}
 
 
-def _fingerprint(model: keras.Model, shape: tuple[int, ...]) -> str:
+def _measure_step(run: Steps, rows: np.ndarray, interval: tuple[int, int]) -> float:
+    variables = run.variables(rows)
+    values = [tf.identity(variable) for variable in variables]
+    try:
+        _time_call(run, rows, 1, interval)  # compiles
+        count = 1
+        while _time_call(run, rows, count, interval) < MEASUREMENT and count < len(rows):
+            count = min(len(rows), 4 * count)
+        # A call has a cost of its own, mostly to gather its examples. A training in calls of one step always pays it.
+        call = min(_time_call(run, rows, 0, interval) for _ in range(3)) if len(rows) > 1 else 0.0
+        return (min(_time_call(run, rows, count, interval) for _ in range(3)) - call) / count
+    finally:
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+
+
+def _time_call(run: Steps, rows: np.ndarray, count: int, interval: tuple[int, int]) -> float:
+    start = time.perf_counter()
+    for value in keras.tree.flatten(run(rows, count, interval=interval)):
+        np.asarray(value)
+    return time.perf_counter() - start
+
+
+def _compute_fingerprint(model: keras.Model, shape: tuple[int, ...]) -> str:
     devices = [
         tf.config.experimental.get_device_details(device).get("device_name", device.device_type)
         for device in tf.config.list_physical_devices()
     ]
     layers = [(type(layer).__name__, [tuple(weight.shape) for weight in layer.weights]) for layer in model.layers]
-    seen = [
+    facts = [
         type(model).__qualname__,
         layers,
         [type(optimizer).__name__ for optimizer in optimizers_of(model)],
@@ -170,4 +178,4 @@ def _fingerprint(model: keras.Model, shape: tuple[int, ...]) -> str:
         [metadata.version(package) for package in ("tensorflow", "keras")],
         model.distribute_strategy.num_replicas_in_sync,
     ]
-    return hashlib.sha256(json.dumps(seen, default=str).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Which examples make up the mini-batches of each epoch."""
+"""The batches of each epoch."""
 
 from __future__ import annotations
 
@@ -7,43 +7,45 @@ from typing import Any
 import keras
 import numpy as np
 
+from zoo.loop.arrays import count_examples
 
-def order(examples: int, *, seed: int | None, epoch: int) -> np.ndarray:
-    """Returns the order in which an epoch goes through the examples.
 
-    It depends on the seed and the epoch alone, so that a training that is taken up again goes on as
-    it would have. Keras' own `fit(x, y)` draws one order and, once a global seed is set, repeats it
-    in every epoch.
+def draw_order(examples: int, *, seed: int | None, epoch: int) -> np.ndarray:
+    """Returns the order in which an epoch visits the examples.
+
+    It depends on the seed and the epoch alone, so that a resumed training continues as it would have.
+    Keras' own `fit(x, y)` draws one order and, with a global seed, repeats it in every epoch.
 
     Args:
-        examples: How many there are.
-        seed: Decides the orders; None leaves the examples as they are.
-        epoch: Counted from 0.
+        examples: Number of examples.
+        seed: Random seed. None leaves the examples in their order.
+        epoch: Number of the epoch, counted from 0.
 
     Returns:
-        `(examples,)`, a permutation of the rows.
+        A permutation of the rows, `(examples,)`.
 
-    >>> order(5, seed=0, epoch=0).tolist(), order(5, seed=0, epoch=1).tolist()
+    >>> draw_order(5, seed=0, epoch=0).tolist(), draw_order(5, seed=0, epoch=1).tolist()
     ([2, 4, 3, 0, 1], [1, 4, 3, 0, 2])
     """
     return np.arange(examples) if seed is None else np.random.default_rng([seed, epoch]).permutation(examples)
 
 
 class OrderedBatches(keras.utils.PyDataset):
-    """The same mini-batches for Keras' own `fit`.
+    """The same batches for Keras' own `fit`.
 
     Args:
         data: `(x, y)` or `(x, y, sample_weight)`, arrays or structures of arrays.
-        batch_size: Examples in a mini-batch; the last one of an epoch may be smaller.
-        seed: As `order` takes it.
-        epoch: The first epoch.
+        batch_size: Number of examples in a batch; the last one of an epoch may be smaller.
+        seed: Random seed, as in `draw_order`.
+        epoch: First epoch, counted from 0. Defaults to 0.
     """
 
     def __init__(self, data: tuple[Any, ...], batch_size: int, *, seed: int | None, epoch: int = 0) -> None:
         super().__init__()
-        self._data, self._batch_size, self._seed, self._epoch = data, batch_size, seed, epoch - 1
-        self._examples = len(keras.tree.flatten(data)[0])
-        self._order = order(self._examples, seed=seed, epoch=epoch)
+        self._data, self._batch_size, self._seed = data, batch_size, seed
+        self._examples = count_examples(data)
+        self._order = draw_order(self._examples, seed=seed, epoch=epoch)
+        self._next_epoch = epoch
 
     def __len__(self) -> int:
         return -(-self._examples // self._batch_size)
@@ -53,6 +55,6 @@ class OrderedBatches(keras.utils.PyDataset):
         return keras.tree.map_structure(lambda values: np.asarray(values)[rows], self._data)
 
     def on_epoch_begin(self) -> None:
-        """Goes on to the next epoch's order; Keras looks at the first batches before the first epoch."""
-        self._epoch += 1
-        self._order = order(self._examples, seed=self._seed, epoch=self._epoch)
+        """Draws the order of the next epoch; Keras reads the first batches before the first call."""
+        self._order = draw_order(self._examples, seed=self._seed, epoch=self._next_epoch)
+        self._next_epoch += 1

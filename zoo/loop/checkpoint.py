@@ -1,4 +1,4 @@
-"""All that a training needs to go on after it was killed, in one file that is there whole or not at all."""
+"""The state of a training in one file, complete at every moment, from which a killed training resumes."""
 
 from __future__ import annotations
 
@@ -18,43 +18,44 @@ from zoo.utils.files import replacing
 
 @dataclass(frozen=True)
 class Position:
-    """Where a training stands.
+    """The progress of a training.
 
     Args:
-        epoch: Epochs that are done.
-        step: Steps of the next one that are done.
-        history: The metrics of each epoch that is done.
-        way: How the steps were compiled, a `Way`; in another one the numbers would differ in the last bit.
-        seconds: How long all of it took.
+        epoch: Number of finished epochs. Defaults to 0.
+        step: Number of finished steps in the next epoch. Defaults to 0.
+        history: Metrics of each finished epoch. Defaults to none.
+        compile_mode: `CompileMode` of the steps, since another one would change the last bit of the numbers.
+            Defaults to None, for a training that has not begun.
+        seconds: Duration so far. Defaults to 0.
     """
 
     epoch: int = 0
     step: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
-    way: tuple[bool, bool] | None = None
+    compile_mode: tuple[bool, bool] | None = None
     seconds: float = 0.0
 
 
 class Checkpoint:
-    """The values of the variables of a training, and its position.
+    """A file with the variables of a training and its position.
 
     Args:
-        path: The file, `*.npz`.
-        writes: Whether it is this process that writes; the other workers of a training read only.
+        path: File, `*.npz`.
+        writes: Whether this process writes the file; the other workers of a training only read it. Defaults to True.
     """
 
     def __init__(self, path: str | Path, *, writes: bool = True) -> None:
         self.path, self._writes = Path(path), writes
 
     def save(self, variables: Sequence[tf.Variable], position: Position) -> None:
-        """Writes the checkpoint over the one before, which stands until this one is whole.
+        """Writes the checkpoint; the previous one is replaced once the new one is complete.
 
         Raises:
-            RunFailed: It cannot be written.
+            RunFailed: The file cannot be written.
         """
-        # Several workers add up what is read: all of them have to come here, though one writes.
+        # Reading sums a variable over the workers: every worker must do it, also one that writes nothing.
         values: dict[str, Any] = {
-            f"{number}": np.asarray(variable.numpy()) for number, variable in enumerate(variables)
+            str(number): np.asarray(variable.numpy()) for number, variable in enumerate(variables)
         }
         if not self._writes:
             return
@@ -63,13 +64,13 @@ class Checkpoint:
             with replacing(self.path) as temporary:
                 np.savez(temporary, position=np.array(json.dumps(vars(position))), **values)
         except OSError as error:
-            stands = " The one before it stands." if self.path.exists() else ""
+            previous = " The previous one is intact." if self.path.exists() else ""
             raise RunFailed(
-                f"The checkpoint {self.path} cannot be written: {error.strerror or error}.{stands}"
+                f"The checkpoint {self.path} cannot be written: {error.strerror or error}.{previous}"
             ) from error
 
     def position(self) -> Position | None:
-        """Returns where the checkpoint stands, or None if there is none.
+        """Returns the position of the checkpoint, or None if there is no file.
 
         Raises:
             RunFailed: The file is not a checkpoint.
@@ -78,15 +79,18 @@ class Checkpoint:
             return None
         try:
             with self.path.open("rb") as file, np.load(file, allow_pickle=False) as content:
-                return Position(**json.loads(str(content["position"])))
+                position = json.loads(str(content["position"]))
+            if "way" in position:  # in files of version 0.1.0
+                position["compile_mode"] = position.pop("way")
+            return Position(**position)
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise RunFailed(f"{self.path} is not a checkpoint: {error}.") from error
 
     def load(self, variables: Sequence[tf.Variable]) -> None:
-        """Puts the values back.
+        """Assigns the saved values to the variables.
 
         Raises:
-            RunFailed: They are those of another model, optimiser or recorder.
+            RunFailed: They belong to another model, optimizer or recorder.
         """
         with np.load(self.path, allow_pickle=False) as content:
             values: list[Any] = [content[name] for name in sorted(set(content.files) - {"position"}, key=int)]

@@ -1,13 +1,14 @@
-"""Small convolutions as matrix products, where that is faster.
+"""Small convolutions as matrix products, which XLA compiles to faster code.
 
-A convolution of a few channels is over before a convolution routine has set itself up. Its patches, laid side by side
-as slices of the image, times its kernel as a matrix, are the same sum, which XLA makes one loop of.
+A convolution of few channels takes less time than setting up a convolution routine. The patches of an image, as slices
+side by side, times the kernel as a matrix give the same sums, which XLA fuses into one loop.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import keras
@@ -17,8 +18,8 @@ from zoo.layers.partial_conv2d import PartialConv2D
 from zoo.utils.keras_private import list_layers
 
 
-def convolutions_of(model: keras.Model) -> list[keras.layers.Layer]:
-    """Returns the convolutions of a model that `as_matrix_products` knows how to write: neither dilated nor grouped."""
+def find_convolutions(model: keras.Model) -> list[keras.layers.Layer]:
+    """Returns the convolutions of a model that can be matrix products: neither dilated nor grouped."""
     return [
         layer
         for layer in list_layers(model)
@@ -34,10 +35,10 @@ def convolutions_of(model: keras.Model) -> list[keras.layers.Layer]:
 
 @contextlib.contextmanager
 def as_matrix_products(model: keras.Model) -> Iterator[None]:
-    """Lets the convolutions of every step that is traced or run in this block be matrix products."""
-    layers = convolutions_of(model)
+    """Computes convolutions as matrix products in every step that is traced or run in this block."""
+    layers = find_convolutions(model)
     for layer in layers:
-        vars(layer)["convolution_op"] = _product_of(layer)
+        vars(layer)["convolution_op"] = partial(_multiply_patches, layer)
     try:
         yield
     finally:
@@ -45,33 +46,25 @@ def as_matrix_products(model: keras.Model) -> Iterator[None]:
             del vars(layer)["convolution_op"]
 
 
-def _product_of(layer: keras.layers.Layer) -> Any:
-    def convolution_op(inputs: Any, kernel: Any) -> Any:
-        (rows, columns), (down, across) = layer.kernel_size, layer.strides
-        kernel = ops.convert_to_tensor(kernel)
-        if layer.padding == "same":
-            before_after = [
-                _same_padding(size, width, stride)
-                for size, width, stride in zip(inputs.shape[1:3], layer.kernel_size, layer.strides, strict=True)
-            ]
-            inputs = ops.pad(inputs, [(0, 0), *before_after, (0, 0)])
-        height, width = (
-            (size - window) // stride + 1
-            for size, window, stride in zip(inputs.shape[1:3], layer.kernel_size, layer.strides, strict=True)
-        )
-        patches = ops.concatenate(
-            [
-                inputs[:, i : i + (height - 1) * down + 1 : down, j : j + (width - 1) * across + 1 : across]
-                for i in range(rows)
-                for j in range(columns)
-            ],
-            axis=-1,
-        )
-        return ops.matmul(patches, ops.reshape(kernel, (-1, layer.filters)))
-
-    return convolution_op
+def _multiply_patches(layer: keras.layers.Layer, inputs: Any, kernel: Any) -> Any:
+    (rows, columns), (down, across) = layer.kernel_size, layer.strides
+    kernel = ops.convert_to_tensor(kernel)
+    if layer.padding == "same":
+        margins = map(_compute_padding, inputs.shape[1:3], layer.kernel_size, layer.strides)
+        inputs = ops.pad(inputs, [(0, 0), *margins, (0, 0)])
+    height = (inputs.shape[1] - rows) // down + 1
+    width = (inputs.shape[2] - columns) // across + 1
+    patches = ops.concatenate(
+        [
+            inputs[:, i : i + (height - 1) * down + 1 : down, j : j + (width - 1) * across + 1 : across]
+            for i in range(rows)
+            for j in range(columns)
+        ],
+        axis=-1,
+    )
+    return ops.matmul(patches, ops.reshape(kernel, (-1, layer.filters)))
 
 
-def _same_padding(size: int, window: int, stride: int) -> tuple[int, int]:
+def _compute_padding(size: int, window: int, stride: int) -> tuple[int, int]:
     needed = max(0, (-(-size // stride) - 1) * stride + window - size)
     return needed // 2, needed - needed // 2

@@ -7,13 +7,14 @@ from zoo.training.probing import probe
 from zoo.training.trainer import Run, resume, train
 
 if TYPE_CHECKING:
-    from zoo.loop.fit import SlowFit, fit
+    from zoo.loop.fallback import SlowFit
+    from zoo.loop.fit import fit
     from zoo.optimizers.curvature import EstimateCurvature
 
 __all__ = ["EstimateCurvature", "Run", "SlowFit", "fit", "probe", "resume", "train"]
 
 # What imports TensorFlow.
-_homes = {"EstimateCurvature": "zoo.optimizers.curvature", "SlowFit": "zoo.loop.fit", "fit": "zoo.loop.fit"}
+_homes = {"EstimateCurvature": "zoo.optimizers.curvature", "SlowFit": "zoo.loop.fallback", "fit": "zoo.loop.fit"}
 
 
 def __getattr__(name: str) -> Any:

@@ -229,7 +229,7 @@ def _run(
 def _all_stages(configuration: Configuration, folder: RunFolder, how: How, strategy: Any) -> Run:
     import keras
 
-    from zoo.loop.fit import evaluate
+    from zoo.loop.evaluating import evaluate
     from zoo.recipes.compiling import compile_model, prepare
     from zoo.training.pipeline import pretrain
     from zoo.training.stage import run_stage

@@ -165,7 +165,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez", full)
-    with pytest.raises(RunFailed, match="cannot be written: No space left on device. The one before it stands"):
+    with pytest.raises(RunFailed, match="cannot be written: No space left on device. The previous one is intact"):
         checkpoint.save([tf.Variable([3.0, 4.0])], Position(epoch=2))
     monkeypatch.undo()
     assert checkpoint.position().epoch == 1

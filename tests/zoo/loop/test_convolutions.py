@@ -4,8 +4,8 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from zoo.loop.acceleration import WAYS, Way
-from zoo.loop.convolutions import as_matrix_products, convolutions_of
+from zoo.loop.acceleration import MODES, CompileMode
+from zoo.loop.convolutions import as_matrix_products, find_convolutions
 from zoo.training import fit
 
 
@@ -48,7 +48,7 @@ def test_convolutions_that_cannot_be_written_so_are_left_alone():
             layers.DepthwiseConv2D(2),
         ]
     )
-    assert convolutions_of(model) == []
+    assert find_convolutions(model) == []
 
 
 def lenet(x):
@@ -74,9 +74,9 @@ def test_a_training_ends_with_the_weights_of_keras_own_fit(tmp_path, monkeypatch
     x, y = random.uniform(size=(55, 8, 8, 1)).astype("float32"), random.integers(3, size=55)
     stock = lenet(x)
     stock.fit(x, y, batch_size=10, epochs=2, shuffle=False, verbose=0)
-    for name, way in WAYS.items():
+    for name, way in MODES.items():
         ours = lenet(x)
-        monkeypatch.setattr("zoo.loop.fit.choose", _always(way))
+        monkeypatch.setattr("zoo.loop.session.choose_compile_mode", _always(way))
         fit(ours, x, y, batch_size=10, epochs=2, shuffle=False, verbose=0)
         for one, other in zip(ours.get_weights(), stock.get_weights(), strict=True):
             np.testing.assert_allclose(one, other, atol=1e-5, err_msg=name)
@@ -91,7 +91,7 @@ def test_a_way_is_kept_by_a_checkpoint(tmp_path, monkeypatch):
     random = np.random.default_rng(0)
     x, y = random.uniform(size=(40, 8, 8, 1)).astype("float32"), random.integers(3, size=40)
     with monkeypatch.context() as patched:
-        patched.setattr("zoo.loop.fit.choose", _always(Way(jit_compile=True, products=True)))
+        patched.setattr("zoo.loop.session.choose_compile_mode", _always(CompileMode(jit_compile=True, products=True)))
         whole = lenet(x)
         fit(whole, x, y, batch_size=10, epochs=4, verbose=0)
         fit(lenet(x), x, y, batch_size=10, epochs=2, verbose=0, checkpoint=tmp_path / "run.npz")

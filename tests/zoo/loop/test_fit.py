@@ -271,7 +271,7 @@ class TestCallbacks:
 
         counter = EveryStep()
         slow, quick = model(), model()
-        with pytest.warns(SlowFit, match="step by step.*EveryStep is to be called at every step"):
+        with pytest.warns(SlowFit, match="step by step.*EveryStep must be called at every step"):
             fit(slow, *points, batch_size=10, epochs=2, verbose=0, callbacks=[counter])
         assert counter.steps == 14
         fit(quick, *points, batch_size=10, epochs=2, verbose=0, jit_compile=False)
@@ -358,7 +358,7 @@ def test_mistakes_are_told_in_a_sentence(points):
         fit(keras.Sequential([keras.Input((2,)), layers.Dense(1)]), x, y)
     with pytest.raises(InvalidValue, match="the same number of examples, 1 or more; got 60, 64"):
         fit(model(), x, y[:60])
-    with pytest.raises(InvalidValue, match="batch_size must be .* at least 1; got 0"):
+    with pytest.raises(InvalidValue, match="batch_size must be an integer >= 1; got 0"):
         fit(model(), x, y, batch_size=0)
     with pytest.raises(InvalidValue, match="class_weight or sample_weight, not both"):
         fit(model(), x, y, class_weight={0: 1.0}, sample_weight=np.ones(64))

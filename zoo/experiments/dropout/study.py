@@ -22,7 +22,8 @@ from zoo import datasets
 from zoo.experiments.dropout.figures import plot_averages, plot_curves
 from zoo.experiments.pretraining.nets import following
 from zoo.experiments.result import Result
-from zoo.loop.fit import evaluation, fit
+from zoo.loop.evaluating import compile_evaluation
+from zoo.loop.fit import fit
 from zoo.loop.steps import make_variables
 from zoo.models.catalogue import card, create
 from zoo.recipes.compiling import compile_model
@@ -134,7 +135,7 @@ def trained(data: Dataset, options: Mapping[str, Any], *, updates: int, seed: in
     compile_model(model, recipe, steps_per_epoch=steps)
     splits = {name: (split.x, split.y) for name, split in (("train", data.train), ("test", data.test))}
     make_variables(model, splits["train"])
-    measures = {name: evaluation(model, arrays, 1000) for name, arrays in splits.items()}
+    measures = {name: compile_evaluation(model, arrays, 1000) for name, arrays in splits.items()}
     moments = set(np.geomspace(1, epochs, MEASURED).round().astype(int))
     curve: list[dict[str, Any]] = []
 

@@ -20,7 +20,8 @@ from zoo import datasets
 from zoo.experiments.hidden_space.figures import plot_classes, plot_problem
 from zoo.experiments.pretraining.nets import following
 from zoo.experiments.result import Result
-from zoo.loop.fit import evaluate, fit
+from zoo.loop.evaluating import evaluate
+from zoo.loop.fit import fit
 from zoo.models.catalogue import create
 from zoo.models.families.mlp import MODERN
 from zoo.recipes.compiling import compile_model

@@ -17,7 +17,8 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import track
 
-from zoo.loop.fit import evaluate, fit
+from zoo.loop.evaluating import evaluate
+from zoo.loop.fit import fit
 from zoo.models.catalogue import create
 from zoo.models.families.pretrained import RBM_LAYERS, SDAE
 from zoo.pretraining import encode, hidden_layers, stages

@@ -1,0 +1,71 @@
+"""Evaluation of a model on arrays, many batches in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from zoo.loop.arrays import count_examples, to_arrays
+from zoo.loop.steps import Steps, make_variables
+
+Evaluation = Callable[[], dict[str, float]]
+
+
+def evaluate(model: keras.Model, x: Any, y: Any = None, *, batch_size: int = 1000) -> dict[str, float]:
+    """Evaluates a compiled model on arrays, as `model.evaluate` does; also on several workers.
+
+    Args:
+        model: A compiled model.
+        x: Inputs.
+        y: Targets. Defaults to None.
+        batch_size: Number of examples in a batch. Defaults to 1000.
+
+    Returns:
+        The loss and the metrics by name.
+    """
+    data = to_arrays(x, y)
+    make_variables(model, data)
+    return compile_evaluation(model, data, batch_size)()
+
+
+def compile_evaluation(model: keras.Model, data: tuple[Any, ...], batch_size: int) -> Evaluation:
+    """Returns a function that evaluates a model on the same examples whenever it is called.
+
+    Args:
+        model: A compiled model with all its variables; see `make_variables`.
+        data: `(x, y)` or `(x, y, sample_weight)`, arrays or structures of arrays.
+        batch_size: Number of examples in a batch; it changes the speed, not the metrics.
+    """
+    examples = count_examples(data)
+    batches, rest = divmod(examples, batch_size)
+    if 0 < rest < model.distribute_strategy.num_replicas_in_sync and batches:
+        batches -= 1  # so that each replica has an example of the last batch
+    run = Steps(model, model.test_step, data, jit_compile=False, is_training=False)
+    rows, split = np.arange(examples), batches * batch_size
+
+    def evaluate_now() -> dict[str, float]:
+        model.reset_metrics()
+        logs: Any = {}
+        if batches:
+            logs = run(rows[:split].reshape(batches, batch_size), batches)
+        if split < examples:
+            logs = run(rows[None, split:], 1)
+        return read_metrics(model, logs)
+
+    return evaluate_now
+
+
+def read_metrics(model: keras.Model, logs: Any) -> dict[str, float]:
+    """Returns the metrics after a step: those of the model, or what a custom step returned in their place.
+
+    Args:
+        model: The model.
+        logs: What its last step returned.
+    """
+    results = model.get_metrics_result()
+    if isinstance(logs, dict) and set(logs) != set(results):
+        results = logs
+    return {name: float(value) for name, value in results.items()}

@@ -1,0 +1,175 @@
+"""One training: its compiled steps, where their calls begin and end, and what its checkpoint holds."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from zoo.loop.acceleration import CompileMode, choose_compile_mode
+from zoo.loop.arrays import count_examples
+from zoo.loop.batches import draw_order
+from zoo.loop.checkpoint import Checkpoint, Position
+from zoo.loop.convolutions import as_matrix_products
+from zoo.loop.evaluating import read_metrics
+from zoo.loop.steps import Steps, compute_steps_per_call, make_variables, separate_replica_seeds
+from zoo.telemetry.instrument import Instrument, Probe
+from zoo.telemetry.weights import optimizers_of
+
+
+class Session:
+    """A training in compiled calls of many steps.
+
+    Args:
+        model: A compiled model.
+        data: Its examples, as `Steps` takes them.
+        batch_size: Number of examples in a batch.
+        callbacks: Callbacks; the instruments among them record inside the calls, and the probes between them.
+        seed: Random seed of the order of the examples, as in `draw_order`.
+        epochs: Epoch to train to, counted from 1.
+        initial_epoch: Number of epochs that are finished already. Defaults to 0.
+        checkpoint: Checkpoint to write; if its file exists, the training resumes from it. Defaults to None.
+        checkpoint_every: Number of steps after which it is written within an epoch, too. Defaults to None.
+        jit_compile: Whether XLA compiles the calls. Defaults to "auto", for the fastest mode.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        data: tuple[Any, ...],
+        batch_size: int,
+        callbacks: Sequence[keras.callbacks.Callback],
+        *,
+        seed: int | None,
+        epochs: int,
+        initial_epoch: int = 0,
+        checkpoint: str | Path | Checkpoint | None = None,
+        checkpoint_every: int | None = None,
+        jit_compile: bool | Literal["auto"] = "auto",
+    ) -> None:
+        self._began = time.perf_counter()
+        self._checkpoint = Checkpoint(checkpoint) if isinstance(checkpoint, (str, Path)) else checkpoint
+        position = (self._checkpoint and self._checkpoint.position()) or Position(epoch=initial_epoch)
+        make_variables(model, data)
+        separate_replica_seeds(model)
+        self.model, self.epochs, self.position, self.history = model, epochs, position, list(position.history)
+        self._data, self._batch_size, self._seed = data, batch_size, seed
+        self._checkpoint_every = checkpoint_every
+        self._examples = count_examples(data)
+        self._full_steps = self._examples // batch_size
+        self.steps = -(-self._examples // batch_size)
+        self._steps_per_call = compute_steps_per_call(data, batch_size, self._full_steps)
+        stops = [callback.steps_between_stops for callback in callbacks if isinstance(callback, Probe)]
+        self._stops = [stop for stop in (*stops, checkpoint_every) if stop]
+        self._instruments = [callback for callback in callbacks if isinstance(callback, Instrument)]
+        for instrument in self._instruments:
+            instrument.begin(model, steps=self.steps, steps_per_call=self._steps_per_call)
+        # Steps on several replicas decide themselves whether they are recorded: TensorFlow 2.21 does not find the
+        # values that a conditional step on several replicas is given.
+        is_alone = model.distribute_strategy.num_replicas_in_sync == 1
+        self._knows_due = is_alone and len(self._instruments) == 1 and self._instruments[0].interval is not None
+        mode = CompileMode(*position.compile_mode) if position.compile_mode else None
+        if mode is None and jit_compile != "auto":
+            mode = CompileMode(jit_compile)
+        with self._attached():
+            self._run, self._mode = choose_compile_mode(
+                self._compile_steps,
+                np.resize(np.arange(self._examples), (self._steps_per_call, batch_size)),
+                model=model,
+                steps=self.steps * (epochs - position.epoch),
+                mode=mode,
+                interval=self._interval,
+            )
+
+    def run_epoch(self, epoch: int, events: keras.callbacks.CallbackList, *, start: int = 0) -> dict[str, float]:
+        """Runs the steps of an epoch and returns the metrics.
+
+        Args:
+            epoch: Number of the epoch, counted from 0.
+            events: Callbacks to call.
+            start: Number of steps that are finished already. Defaults to 0.
+        """
+        rows = draw_order(self._examples, seed=self._seed, epoch=epoch)
+        metrics: dict[str, float] = {}
+        for begin, end in self._split_into_calls(start):
+            events.on_train_batch_begin(begin)
+            with self._attached():
+                logs = self._run(self._arrange(rows, begin, end), end - begin, interval=self._interval)
+            metrics = read_metrics(self.model, logs)
+            events.on_train_batch_end(end - 1, metrics)
+            if self._checkpoint_every and end % self._checkpoint_every == 0 and end < self.steps:
+                self._save(epoch, end)
+            if self.model.stop_training:
+                break
+        return dict(metrics)
+
+    def end_epoch(self, epoch: int, logs: dict[str, float]) -> None:
+        """Adds an epoch to the history and writes the checkpoint."""
+        self.history.append(dict(logs))
+        self._save(epoch + 1, 0)
+
+    def restore(self) -> None:
+        """Assigns the variables the values that they have in the checkpoint, if the training resumes from one."""
+        if self._checkpoint and self.position.compile_mode:
+            self._checkpoint.load(self._variables)
+            separate_replica_seeds(self.model)
+
+    def _save(self, epoch: int, step: int) -> None:
+        if self._checkpoint:
+            seconds = self.position.seconds + time.perf_counter() - self._began
+            self._checkpoint.save(self._variables, Position(epoch, step, self.history, self._mode, seconds))
+
+    @property
+    def _variables(self) -> list[tf.Variable]:
+        """All variables that the steps read or change: weights, optimizer, metrics, random state, records."""
+        owners = [self.model, *optimizers_of(self.model), *self.model.metrics]
+        variables = [variable.value for owner in owners for variable in owner.variables]
+        variables += [variable for instrument in self._instruments for variable in instrument.variables]
+        return list({id(variable): variable for variable in variables}.values())
+
+    @property
+    def _interval(self) -> tuple[int, int]:
+        return (self._instruments[0].interval if self._knows_due else None) or (1, 0)
+
+    @contextlib.contextmanager
+    def _attached(self) -> Iterator[None]:
+        with contextlib.ExitStack() as stack:
+            for instrument in [] if self._knows_due else self._instruments:
+                stack.enter_context(instrument.attached())
+            yield
+
+    def _compile_steps(self, mode: CompileMode) -> Steps:
+        steps = [partial(self._run_step, mode, due) for due in ((False, True) if self._knows_due else (None,))]
+        return Steps(self.model, steps, self._data, jit_compile=mode.jit_compile)
+
+    def _run_step(self, mode: CompileMode, due: bool | None, data: Any) -> Any:
+        with contextlib.ExitStack() as stack:
+            if mode.products:
+                stack.enter_context(as_matrix_products(self.model))
+            if due is not None:
+                stack.enter_context(self._instruments[0].attached(due=due))
+            return self.model.train_step(data)
+
+    def _split_into_calls(self, start: int) -> Iterator[tuple[int, int]]:
+        step = start
+        while step < self._full_steps:
+            stops = [step - step % stop + stop for stop in self._stops]
+            end = min(step + self._steps_per_call, self._full_steps, *stops)
+            yield step, end
+            step = end
+        if step < self.steps:
+            yield step, self.steps
+
+    def _arrange(self, rows: np.ndarray, begin: int, end: int) -> np.ndarray:
+        rows = rows[begin * self._batch_size : end * self._batch_size]
+        if end > self._full_steps:
+            return rows[None]
+        # All calls have one shape, so that they are compiled once; the steps beyond `end` are not run.
+        return np.resize(rows, (self._steps_per_call, self._batch_size))
