@@ -8,15 +8,16 @@ from zoo.utils.same_modules import import_as
 
 if TYPE_CHECKING:
     from zoo.tuning.best_trial import train
-    from zoo.tuning.hypermodel import HyperModel
+    from zoo.tuning.hypermodels import HyperModel, hypermodel
     from zoo.tuning.results import SearchResult
     from zoo.tuning.searching import resume, search
 
-__all__ = ["Choice", "HyperModel", "Range", "SearchResult", "Space", "resume", "search", "space", "train"]
+__all__ = ["Choice", "HyperModel", "Range", "SearchResult", "Space", "hypermodel", "resume", "search", "space", "train"]
 
-# What imports KerasTuner, or pandas.
+# Names whose modules import KerasTuner or pandas.
 _home = {
-    "HyperModel": "hypermodel",
+    "HyperModel": "hypermodels",
+    "hypermodel": "hypermodels",
     "SearchResult": "results",
     "resume": "searching",
     "search": "searching",

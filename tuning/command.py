@@ -1,4 +1,4 @@
-"""What `zoo tune` is told, read."""
+"""The options of `zoo tune` as a search space and an objective."""
 
 from __future__ import annotations
 
@@ -19,49 +19,40 @@ def parse_space(
     choices: Sequence[str] = (),
     without: Sequence[str] = (),
 ) -> Space:
-    """Returns a model's space as the command line narrows or widens it.
+    """Returns a model's search space with the changes of the command line.
 
     Args:
-        name: The model's name.
-        recipe: A recipe's name, or None for the default.
-        fixed: As in `"depth=4"`.
-        ranges: As in `"width=16:256:log"`.
-        choices: As in `"activation=relu:tanh"`.
-        without: Names of parameters.
+        name: Model name.
+        recipe: Recipe name, or None for the default.
+        fixed: Fixed values, as in `"depth=4"`. Defaults to none.
+        ranges: Ranges, as in `"width=16:256:log"`. Defaults to none.
+        choices: Choices, as in `"activation=relu:tanh"`. Defaults to none.
+        without: Names of parameters to remove. Defaults to none.
 
     Raises:
-        InvalidValue: One of them cannot be read, or is out of range.
-        UnknownName: There is no such parameter.
+        InvalidValue: An option cannot be parsed, or a value is out of range.
+        UnknownName: Unknown parameter.
 
     >>> parse_space("deep_mlp", None, ranges=["width=20:50"])["width"]
     Range(low=20, high=50, log=False, step=None, when={})
     """
-    found = space(name, recipe=recipe).without(*without)
+    result = space(name, recipe=recipe).without(*without)
     for text in fixed:
         parameter, value = _split("set", text, "depth=4")
-        found = found.with_({parameter: parse(parameter, value, found.annotation(parameter))})
+        result = result.with_({parameter: parse(parameter, value, result.annotation(parameter))})
     for text in ranges:
         parameter, value = _split("range", text, "width=16:256:log")
-        low, _, rest = value.partition(":")
-        high, _, scale = rest.partition(":")
-        try:
-            low_, high_ = (int(each) if each.lstrip("-").isdigit() else float(each) for each in (low, high))
-        except ValueError:
-            raise InvalidValue(
-                f"--range takes PARAMETER=LOW:HIGH[:log], as in width=16:256:log; got {text!r}."
-            ) from None
-        if scale not in ("", "log"):
-            raise InvalidValue(f"--range takes :log after its two numbers, or nothing; got {text!r}.")
-        found = found.with_({parameter: Range(low_, high_, log=scale == "log")})
+        result = result.with_({parameter: _parse_range(text, value)})
     for text in choices:
         parameter, value = _split("choice", text, "activation=relu:tanh")
-        annotation = found.annotation(parameter)
-        found = found.with_({parameter: Choice(tuple(parse(parameter, each, annotation) for each in value.split(":")))})
-    return found
+        annotation = result.annotation(parameter)
+        values = tuple(parse(parameter, choice, annotation) for choice in value.split(":"))
+        result = result.with_({parameter: Choice(values)})
+    return result
 
 
 def parse_objective(text: str | None) -> str | tuple[str, str] | None:
-    """Reads an objective, as in `"val_loss"` or `"max:score"`.
+    """Parses an objective, as in `"val_loss"` or `"max:score"`.
 
     >>> parse_objective("max:score")
     ('score', 'max')
@@ -70,6 +61,18 @@ def parse_objective(text: str | None) -> str | tuple[str, str] | None:
         return text
     direction, _, name = text.partition(":")
     return name, direction
+
+
+def _parse_range(text: str, value: str) -> Range:
+    low, _, rest = value.partition(":")
+    high, _, scale = rest.partition(":")
+    try:
+        first, last = (int(end) if end.lstrip("-").isdigit() else float(end) for end in (low, high))
+    except ValueError:
+        raise InvalidValue(f"--range takes PARAMETER=LOW:HIGH[:log], as in width=16:256:log; got {text!r}.") from None
+    if scale not in ("", "log"):
+        raise InvalidValue(f"--range takes :log after its two numbers, or nothing; got {text!r}.")
+    return Range(first, last, log=scale == "log")
 
 
 def _split(option: str, text: str, example: str) -> tuple[Any, Any]:

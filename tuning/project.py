@@ -1,135 +1,120 @@
-"""What a search is asked for, resolved and checked before anything starts."""
+"""The folder of a search: its configuration, its lock and the results of its trials."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from zoo import datasets
-from zoo.errors import InvalidValue
-from zoo.tuning.spaces import Space, space
-from zoo.utils.constraints import Seed, at_least, check, positive
+from zoo.errors import InvalidValue, RunFailed
+from zoo.runs.folder import RunFolder, versions
 
 if TYPE_CHECKING:
-    from zoo.tuning.hypermodel import HyperModel
-
-Algorithm = Literal["hyperband", "bayesian", "random", "grid"]
-MAXIMISED = ("accuracy", "likelihood", "gradient_ratio", "auc", "precision", "recall")
-MINIMISED = ("loss", "error", "reconstruction")
+    from zoo.tuning.plan import Plan
 
 
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """A search, resolved and checked before anything starts.
+def trial_folder(project: Path, trial_id: str) -> RunFolder:
+    """Returns the folder of a trial."""
+    return RunFolder.at(project / f"trial_{trial_id}")
+
+
+def read_results(project: Path, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Reads the result of each trial by its id, or of a running trial how it began.
 
     Args:
-        name: What is searched for.
-        data: The data set.
-        space: What is varied of a model of the zoo.
-        own: In its place, a builder of the user's own.
-        algorithm: What proposes the trials.
-        max_trials: How many; None for all of a grid.
-        objective: A metric, and `"min"` or `"max"`.
-        epochs: Of a whole training.
-        seed: Decides every draw.
-        vanishing: The first layer's gradient over the last one's, below which a training ends.
-        prune: Whether one ends that is worse than the median.
-        arguments: What `make_plan` was given, for another process to make it again.
+        project: Folder of the search.
+        known: Results of an earlier call, which are not read again. Defaults to none.
     """
-
-    name: str
-    data: Any
-    space: Space | None
-    own: HyperModel | None
-    algorithm: Algorithm
-    max_trials: int | None
-    objective: tuple[str, str]
-    epochs: int
-    seed: int
-    vanishing: float | None
-    prune: bool
-    arguments: dict[str, Any]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns it as plain values, for `search.json`."""
-        content: dict[str, Any] = {
-            "model": self.name,
-            "dataset": {"name": self.data.name, "digest": self.data.digest},
-            "objective": list(self.objective),
-        }
-        for name in ("algorithm", "max_trials", "epochs", "seed", "vanishing", "prune"):
-            content[name] = getattr(self, name)
-        return {**content, **({"space": self.space.to_dict()} if self.space else {})}
+    results: dict[str, Any] = {}
+    for path in sorted(project.glob("trial_*"), key=lambda path: int(path.name.removeprefix("trial_"))):
+        trial_id = path.name.removeprefix("trial_")
+        folder = RunFolder.at(path)
+        if known and "status" in known.get(trial_id, {}):
+            results[trial_id] = known[trial_id]
+        elif result := folder.read_json("result.json") or folder.read_json("begun.json"):
+            results[trial_id] = result
+    return results
 
 
-def make_plan(
-    model: Any, dataset: Any, algorithm: Any, max_trials: Any, objective: Any, epochs: Any, recipe: Any, seed: Any,
-    vanishing: Any, prune: Any,
-) -> Plan:  # fmt: skip
-    """Checks what `search` was asked for and fills in the rest; it has the arguments."""
-    arguments = dict(locals())
-    algorithm = check("algorithm", algorithm, Algorithm)
-    max_trials = check("max_trials", max_trials, Annotated[int, at_least(1)] | None)
-    epochs = check("epochs", epochs, Annotated[int, at_least(1)] | None)
-    seed = check("seed", seed, Seed)
-    space_, own = None, None
-    if isinstance(model, (str, Space)):
-        space_ = space(model, recipe=recipe) if isinstance(model, str) else model
-        if isinstance(model, Space) and recipe is not None:
-            raise InvalidValue("A space has its recipe already; leave out recipe=.")
-        name, epochs = space_.model, epochs or space_.recipe.epochs
+def read_search(project: str | Path) -> dict[str, Any]:
+    """Reads the configuration of a search.
+
+    Raises:
+        InvalidValue: There is no search in the folder.
+        RunFailed: The file is damaged.
+    """
+    content = RunFolder.at(project).read_json("search.json")
+    if not content:
+        raise InvalidValue(f"There is no search in {project}: it has no search.json.")
+    return content
+
+
+def write_search(plan: Plan, folder: RunFolder) -> None:
+    """Writes the configuration of a search, or compares it with that of the search in the folder.
+
+    Raises:
+        InvalidValue: The folder holds another search or other files.
+        RunFailed: The folder cannot be created.
+    """
+    path = folder.path
+    content = json.loads(json.dumps(plan.to_dict()))
+    if (path / "search.json").is_file():
+        before = read_search(path)
+        _check_equal(path, {key: before.get(key) for key in content}, content)
+        content = {**before, **content}
     else:
-        own = _own(model)
-        name, epochs = str(own.name), epochs or 20
-    data = dataset if isinstance(dataset, datasets.Dataset) else datasets.load(dataset, seed=seed)
-    if max_trials is None and algorithm != "grid":
-        max_trials = 30
-    return Plan(
-        name=name,
-        data=data,
-        space=space_,
-        own=own.on(data, seed=seed) if own else None,
-        algorithm=algorithm,
-        max_trials=max_trials,
-        objective=_objective(objective, space_, has_validation=data.validation is not None),
-        epochs=epochs,
-        seed=seed,
-        vanishing=check("vanishing", vanishing, Annotated[float, positive] | None),
-        prune=check("prune", prune, bool) and algorithm != "hyperband",
-        arguments=arguments,
-    )
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunFailed(f"The folder {path} cannot be created: {error.strerror}.") from error
+        if any(not file.name.startswith(".") for file in path.iterdir()):
+            raise InvalidValue(f"{path} holds files of something else; name another folder.")
+    folder.write_json("search.json", {**content, "versions": versions()})
 
 
-def _own(model: Any) -> HyperModel:
-    """Returns a builder of the user's own in the one form that a search takes."""
-    import keras_tuner
-
-    from zoo.tuning.hypermodel import HyperModel
-
-    if isinstance(model, HyperModel):
-        return model
-    build = model.build if isinstance(model, keras_tuner.HyperModel) else model
-    if not callable(build):
-        raise InvalidValue(f"model must be a model's name, a Space, a HyperModel or a function of hp; got {model!r}.")
-    return HyperModel(build)
+def write_parameters(project: Path, parameters: dict[str, Any]) -> None:
+    """Writes or compares the hyperparameters of a custom builder, which are known once it has built a model."""
+    content, parameters = read_search(project), json.loads(json.dumps(parameters))
+    if "parameters" in content:
+        _check_equal(project, content["parameters"], parameters)
+    RunFolder.at(project).write_json("search.json", {**content, "parameters": parameters})
 
 
-def _objective(given: Any, space_: Space | None, *, has_validation: bool) -> tuple[str, str]:
-    if given is None:
-        given = space_.recipe.objective.headline if space_ else "accuracy"
-        given = f"val_{given}" if has_validation else given
-    if isinstance(given, str):
-        known = {"max": MAXIMISED, "min": MINIMISED}
-        direction = next((way for way, words in known.items() if any(word in given for word in words)), None)
-        if direction is None:
-            raise InvalidValue(
-                f'Whether {given} is to be large or small is not plain: give objective=("{given}", "max") or "min"; '
-                f"on the command line, max:{given} or min:{given}."
-            )
-        given = (given, direction)
-    name, direction = given
-    if direction not in ("min", "max"):
-        raise InvalidValue(f'An objective is to be "min" or "max"; got {direction!r} for {name}.')
-    if name.startswith("val_") and not has_validation:
-        raise InvalidValue(f"The objective {name} needs a validation set, and the data have none.")
-    return str(name), str(direction)
+def _check_equal(path: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+    if differences := list(_find_differences(before, now)):
+        raise InvalidValue(
+            f"{path} holds another search: {'; '.join(differences)}. Ask for the same, or name another folder."
+        )
+
+
+def _find_differences(before: dict[str, Any], now: dict[str, Any], path: str = "") -> Iterator[str]:
+    for key in dict.fromkeys([*before, *now]):
+        name = f"{path}{key}"
+        if key not in before or key not in now:
+            yield f"{name} is {'new' if key in now else 'gone'}"
+        elif isinstance(before[key], dict) and isinstance(now[key], dict):
+            yield from _find_differences(before[key], now[key], f"{name}.")
+        elif before[key] != now[key] and key != "max_trials":
+            yield f"{name} was {before[key]}, is now {now[key]}"
+
+
+@contextlib.contextmanager
+def lock(project: Path) -> Iterator[None]:
+    """Locks the folder of a search for this process; the operating system unlocks it when the process ends.
+
+    Raises:
+        InvalidValue: Another process has locked it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # pragma: no cover  (Windows)
+        yield
+        return
+    with (project / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InvalidValue(f"Another process is searching in {project}; wait for it, or end it.") from None
+        yield

@@ -1,4 +1,4 @@
-"""What a search may vary: a named space for each model of the zoo, as data."""
+"""Search spaces: which hyperparameters of a model and its recipe a search varies, as data."""
 
 from __future__ import annotations
 
@@ -20,25 +20,24 @@ if TYPE_CHECKING:
     from keras_tuner import HyperParameters
 
 RECIPE_FIELDS = ("learning_rate", "batch_size", "weight_penalty")
-PARTS = ("pretraining", "classifier")
+STAGES = ("pretraining", "classifier")
 
 
 @dataclass(frozen=True)
 class Space(Mapping[str, Any]):
-    """What a search varies of a model and its recipe, by name.
+    """The search space of a model and its recipe, by name.
 
-    A parameter is a `Choice`, a `Range`, or a value that all trials share. Its name is an option of
-    the model, `learning_rate`, `batch_size` or `weight_penalty` of the recipe, or one of either in
-    `pretraining.` or `classifier.`, as in `pretraining.k`.
+    A parameter is a `Choice`, a `Range` or a fixed value. Its name is an option of the model; `learning_rate`,
+    `batch_size` or `weight_penalty` of the recipe; or one of either in a stage of the recipe, as in `pretraining.k`.
 
     Args:
-        model: The model's name.
-        recipe: What the trials are trained by.
-        parameters: The parameters.
+        model: Model name.
+        recipe: Recipe that the trials are trained by.
+        parameters: Parameters by name.
 
     Raises:
         UnknownName: Neither the model nor its recipe has such a parameter.
-        InvalidValue: A value that they do not take.
+        InvalidValue: A value that the model or its recipe does not take.
     """
 
     model: str
@@ -47,15 +46,15 @@ class Space(Mapping[str, Any]):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
+        names = list(self.parameters)
         for name, parameter in self.parameters.items():
             for value in getattr(parameter, "extremes", (parameter,)):
                 check(name, value, self.annotation(name))
-            for other, wanted in getattr(parameter, "when", {}).items():
-                if other not in self.parameters:
-                    raise unknown("parameter", other, self.parameters, of=f"the space of {self.model}")
-                if list(self.parameters).index(other) > list(self.parameters).index(name):
-                    raise InvalidValue(f"{name} depends on {other}, which must come before it in the space.")
-                check(other, wanted, self.annotation(other))
+            for parent, value in getattr(parameter, "when", {}).items():
+                self._check_name(parent)
+                if names.index(parent) > names.index(name):
+                    raise InvalidValue(f"{name} depends on {parent}, which must come before it in the space.")
+                check(parent, value, self.annotation(parent))
 
     def __getitem__(self, name: str) -> Any:
         return self.parameters[name]
@@ -70,11 +69,11 @@ class Space(Mapping[str, Any]):
         return Space.from_dict, (self.to_dict(),)
 
     def with_(self, changes: Mapping[str, Any] | None = None, **more: Any) -> Space:
-        """Returns the space with other parameters, or with some narrowed, widened or held fixed.
+        """Returns the space with other parameters added, or its own replaced.
 
         Args:
-            changes: By name, a `Choice`, a `Range` or a value.
-            **more: Likewise, for names without a dot.
+            changes: `Choice`, `Range` or fixed value of each parameter by its name. Defaults to none.
+            **more: More of them, for names without a dot.
 
         >>> from zoo import tuning
         >>> narrow = tuning.space("deep_mlp").with_(depth=3, width=tuning.Range(20, 50))
@@ -84,97 +83,79 @@ class Space(Mapping[str, Any]):
         return dataclasses.replace(self, parameters={**self.parameters, **(changes or {}), **more})
 
     def without(self, *names: str) -> Space:
-        """Returns the space without some parameters, which the recipe and the model then decide.
+        """Returns the space without some parameters, which then have the value of the recipe or the model.
 
         Raises:
             UnknownName: The space has no such parameter.
         """
         for name in names:
-            if name not in self.parameters:
-                raise unknown("parameter", name, self.parameters, of=f"the space of {self.model}")
+            self._check_name(name)
         return dataclasses.replace(self, parameters={k: v for k, v in self.parameters.items() if k not in names})
 
     def draw(self, hp: HyperParameters) -> dict[str, Any]:
-        """Returns the values of a trial; those that do not belong to it are left out.
+        """Returns the values of a trial, without those whose condition does not hold.
 
         Args:
-            hp: KerasTuner's parameters of the trial.
+            hp: KerasTuner's hyperparameters of the trial.
         """
         return draw(hp, self.parameters, {name: self.default(name) for name in self.parameters})
 
     def default(self, name: str) -> Any:
         """Returns the value that the recipe, or else the model, has for a parameter."""
-        recipe, option = self._owner(name)
-        _, options = _learner(self.model, self.recipe, name)
-        if option in options:
-            return recipe.options.get(option, options[option].default)
-        return getattr(recipe, option)
+        recipe, option, _, options = self._locate(name)
+        return recipe.options.get(option, options[option].default) if option in options else getattr(recipe, option)
 
     def apply(self, values: Mapping[str, Any]) -> tuple[Recipe, dict[str, Any]]:
-        """Returns the recipe, and the options of the builder, that a trial's values make.
+        """Returns the recipe and the options of the builder for the values of a trial.
 
         Args:
-            values: What `draw` returned.
+            values: Values that `draw` returned.
         """
-        recipe, options = self.recipe, {}
+        recipe, model_options = self.recipe, {}
         for name, value in values.items():
-            part, dot, option = name.rpartition(".")
-            if not dot:
-                if option in card(self.model).options:
-                    options[option] = value
-                else:
-                    recipe = dataclasses.replace(recipe, **{option: value})
-                continue
-            stage = getattr(recipe, part)
-            is_option = option in _learner(self.model, recipe, name)[1]
-            changed = {"options": {**stage.options, option: value}} if is_option else {option: value}
-            recipe = dataclasses.replace(recipe, **{part: dataclasses.replace(stage, **changed)})
-        return recipe, options
+            _, option, _, options = self._locate(name)
+            stage = name.rpartition(".")[0]
+            if stage:
+                before = getattr(recipe, stage)
+                change = {"options": {**before.options, option: value}} if option in options else {option: value}
+                recipe = dataclasses.replace(recipe, **{stage: dataclasses.replace(before, **change)})
+            elif option in options:
+                model_options[option] = value
+            else:
+                recipe = dataclasses.replace(recipe, **{option: value})
+        return recipe, model_options
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the space as plain values, for JSON."""
-        return {
-            "model": self.model,
-            "recipe": self.recipe.to_dict(),
-            "parameters": {
-                name: {"kind": type(each).__name__.lower(), **dataclasses.asdict(each)}
-                if isinstance(each, (Choice, Range))
-                else each
-                for name, each in self.parameters.items()
-            },
+        parameters = {
+            name: {"kind": type(parameter).__name__.lower(), **dataclasses.asdict(parameter)}
+            if isinstance(parameter, (Choice, Range))
+            else parameter
+            for name, parameter in self.parameters.items()
         }
+        return {"model": self.model, "recipe": self.recipe.to_dict(), "parameters": parameters}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Space:
-        """Returns the space that `to_dict` was called on."""
+        """Returns the space on which `to_dict` was called."""
+        kinds: dict[str, Any] = {"choice": Choice, "range": Range}
 
-        def parameter(each: Any) -> Any:
-            if not isinstance(each, Mapping):
-                return tuple(each) if isinstance(each, list) else each
-            kinds: dict[str, Any] = {"choice": Choice, "range": Range}
-            return kinds[each["kind"]](**{key: value for key, value in each.items() if key != "kind"})
+        def read(parameter: Any) -> Any:
+            if isinstance(parameter, Mapping):
+                return kinds[parameter["kind"]](**{key: value for key, value in parameter.items() if key != "kind"})
+            return tuple(parameter) if isinstance(parameter, list) else parameter
 
-        parameters = {name: parameter(each) for name, each in content["parameters"].items()}
+        parameters = {name: read(parameter) for name, parameter in content["parameters"].items()}
         return cls(content["model"], Recipe(**content["recipe"]), parameters)
 
-    def _owner(self, name: str) -> tuple[Recipe, str]:
-        part, dot, option = name.rpartition(".")
-        if not dot:
-            return self.recipe, option
-        if part not in PARTS or getattr(self.recipe, part) is None:
-            there = [each for each in PARTS if getattr(self.recipe, each) is not None]
-            raise unknown("part", part, there, of=f"the recipe {self.recipe.name} of {self.model}")
-        return getattr(self.recipe, part), option
-
     def annotation(self, name: str) -> Any:
-        """Returns the annotation that a parameter's values obey.
+        """Returns the annotation of a parameter's values.
 
         Raises:
-            UnknownName: There is no such parameter.
-            InvalidValue: The data decide it.
+            UnknownName: Neither the model nor its recipe has such a parameter.
+            InvalidValue: The dataset determines the parameter.
         """
-        _, option = self._owner(name)
-        model, options = _learner(self.model, self.recipe, name)
+        _, option, model, options = self._locate(name)
         if option in ("input_shape", "classes", "longest"):
             raise InvalidValue(f"{name} is decided by the data; a search cannot vary it.")
         if option in options:
@@ -183,14 +164,32 @@ class Space(Mapping[str, Any]):
             return LEGAL[option]
         raise unknown("parameter", name, [*options, *RECIPE_FIELDS], of=model)
 
+    def _locate(self, name: str) -> tuple[Recipe, str, str, Mapping[str, Option]]:
+        """Returns a parameter's recipe or stage, its name there, and the model with the options of that stage."""
+        stage, _, option = name.rpartition(".")
+        if not stage:
+            return self.recipe, option, self.model, card(self.model).options
+        recipe = getattr(self.recipe, stage) if stage in STAGES else None
+        if recipe is None:
+            stages = [part for part in STAGES if getattr(self.recipe, part) is not None]
+            raise unknown("part", stage, stages, of=f"the recipe {self.recipe.name} of {self.model}")
+        if stage == "classifier":
+            return recipe, option, "the classifier", {}
+        learner = recipe.objective.learner or "denoising_autoencoder"
+        return recipe, option, learner, card(learner).options
+
+    def _check_name(self, name: str) -> None:
+        if name not in self.parameters:
+            raise unknown("parameter", name, self.parameters, of=f"the space of {self.model}")
+
 
 def draw(hp: HyperParameters, parameters: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a trial's values of some parameters; those that do not belong to it are left out.
+    """Returns the values of a trial, without those whose condition does not hold.
 
     Args:
-        hp: KerasTuner's parameters of the trial.
-        parameters: What is varied, by name; a parameter comes after those that it depends on.
-        defaults: The value of each that is tried first, where an algorithm does so.
+        hp: KerasTuner's hyperparameters of the trial.
+        parameters: Parameters by name; each comes after those on which it depends.
+        defaults: First value of each parameter, for algorithms that start with it.
     """
     values: dict[str, Any] = {}
     for name, parameter in parameters.items():
@@ -198,26 +197,26 @@ def draw(hp: HyperParameters, parameters: Mapping[str, Any], defaults: Mapping[s
             values[name] = parameter
             continue
         with contextlib.ExitStack() as stack:
-            for other, wanted in parameter.when.items():
-                if isinstance(parent := parameters[other], (Choice, Range)):
-                    label = parent.labels[parent.values.index(wanted)] if isinstance(parent, Choice) else wanted
-                    stack.enter_context(hp.conditional_scope(other, [label]))
-            # KerasTuner is to know of a parameter also where it does not belong; its value is None then.
-            value = parameter.register(hp, name, defaults.get(name))
-        if all(values.get(other) == wanted for other, wanted in parameter.when.items()):
-            values[name] = value
+            for parent_name, value in parameter.when.items():
+                if isinstance(parent := parameters[parent_name], (Choice, Range)):
+                    label = parent.labels[parent.values.index(value)] if isinstance(parent, Choice) else value
+                    stack.enter_context(hp.conditional_scope(parent_name, [label]))
+            # KerasTuner must know a parameter also where its condition does not hold; its value is None then.
+            drawn = parameter.register(hp, name, defaults.get(name))
+        if all(values.get(parent_name) == value for parent_name, value in parameter.when.items()):
+            values[name] = drawn
     return values
 
 
 def space(name: str, *, recipe: str | Recipe | None = None) -> Space:
-    """Returns the search space of a model of the zoo: its architecture, and what its recipe leaves open.
+    """Returns the search space of a model of the zoo: its architecture and the hyperparameters of its recipe.
 
     Args:
-        name: A name of `zoo.list_models()`.
-        recipe: The recipe that is varied, or its name; None takes the model's default.
+        name: Model name.
+        recipe: Recipe or its name. Defaults to the model's first recipe.
 
     Raises:
-        UnknownName: No such model or recipe; the message has the nearest name.
+        UnknownName: Unknown model or recipe.
 
     >>> from zoo import tuning
     >>> list(tuning.space("dropout_mlp"))[:4]
@@ -233,9 +232,8 @@ def space(name: str, *, recipe: str | Recipe | None = None) -> Space:
 
     parameters: dict[str, Any] = dict(card(name).search_space)
     parameters["learning_rate"] = around(recipe.learning_rate, 30)
-    parameters["batch_size"] = Choice(
-        tuple(sorted({max(1, int(recipe.batch_size * factor)) for factor in (0.5, 1, 2, 4)}))
-    )
+    batch_sizes = {max(1, int(recipe.batch_size * factor)) for factor in (0.5, 1, 2, 4)}
+    parameters["batch_size"] = Choice(tuple(sorted(batch_sizes)))
     if recipe.weight_penalty:
         parameters["weight_penalty"] = around(recipe.weight_penalty, 10)
     if recipe.pretraining:
@@ -247,12 +245,14 @@ def space(name: str, *, recipe: str | Recipe | None = None) -> Space:
     return Space(name, recipe, parameters)
 
 
-def _learner(model: str, recipe: Recipe, name: str) -> tuple[str, Mapping[str, Option]]:
-    """Returns the model that a parameter is of, the learner of a stage for one of the pre-training, and its options."""
-    part = name.rpartition(".")[0]
-    if part == "classifier":
-        return "the classifier", {}
-    if part == "pretraining":
-        is_rbm = recipe.pretraining is not None and recipe.pretraining.objective.learner == "rbm"
-        model = "rbm" if is_rbm else "denoising_autoencoder"
-    return model, card(model).options
+def make_space(model: str | Space, recipe: str | Recipe | None) -> Space:
+    """Returns the search space of a model's name; a space is returned as it is.
+
+    Raises:
+        InvalidValue: `recipe` is given with a space.
+    """
+    if isinstance(model, str):
+        return space(model, recipe=recipe)
+    if recipe is not None:
+        raise InvalidValue("A space has its recipe already; leave out recipe=.")
+    return model

@@ -1,4 +1,4 @@
-"""KerasTuner's tuner, with our training inside a trial and our files for its state."""
+"""KerasTuner's tuner with the training of `run_trial`, and this process's part in a search."""
 
 from __future__ import annotations
 
@@ -7,107 +7,114 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import grpc
 import keras_tuner
 
-from zoo.tuning.hypermodel import ZooModel
-from zoo.tuning.oracles import Kept, make_oracle
-from zoo.tuning.trial import Trainable, run_trial
+from zoo.distribution.processes import watch_server
+from zoo.errors import RunFailed
+from zoo.tuning.oracles import make_oracle
+from zoo.tuning.plan import Plan
+from zoo.tuning.project import write_parameters
+from zoo.tuning.trial import make_hypermodel, run_trial
 
 if TYPE_CHECKING:
-    from zoo.tuning.live_table import LiveTable
-    from zoo.tuning.project import Plan
+    from zoo.tuning.progress import TrialTable
 
-PAUSE = 0.3  # seconds before a worker asks again for a trial, when there was none yet
+PAUSE = 0.3  # seconds before a worker asks again for a trial
+SILENCE = 15.0  # seconds without an answer of the chief after which a worker of a cluster ends
+PATIENCE = 600.0  # the same before its first answer
 
 
 class Tuner(keras_tuner.Tuner):
-    """A tuner that trains a trial with `zoo.training.fit`, and never clears its folder.
+    """A tuner that trains with `zoo.training.fit` and resumes the search in its folder.
 
     Args:
         plan: The search.
-        project: Its folder.
-        oracle: What proposes the trials.
-        hypermodel: What is trained.
+        project: Folder of the search.
+        progress: Table to keep up to date. Defaults to None.
     """
 
-    def __init__(self, plan: Plan, project: Path, oracle: Kept, hypermodel: keras_tuner.HyperModel) -> None:
-        self._plan, self._project = plan, project
-        self._trainable: Any = hypermodel
-        self._was_idle = False
-        self.live: LiveTable | None = None
-        super().__init__(oracle, hypermodel, directory=str(project.parent), project_name=project.name)
+    def __init__(self, plan: Plan, project: Path, *, progress: TrialTable | None = None) -> None:
+        self._plan, self._project, self._progress = plan, project, progress
+        self._is_idle = False
+        oracle = make_oracle(plan, project / "oracle.json")
+        super().__init__(oracle, make_hypermodel(plan), directory=str(project.parent), project_name=project.name)
 
-    def parameters(self) -> dict[str, Any]:
-        """Returns what KerasTuner knows of each parameter, to compare two searches by."""
-        return {each.name: [type(each).__name__, each.get_config()] for each in self.oracle.get_space().space}
+    def resume(self) -> None:
+        """Restores the state of a search that was interrupted.
 
-    def begin(self, max_trials: int | None) -> None:
-        """Takes up the state of the search, if there is one."""
+        Raises:
+            InvalidValue: The folder holds a search with other hyperparameters.
+        """
+        if not self._plan.space:
+            parameters = {hp.name: [type(hp).__name__, hp.get_config()] for hp in self.oracle.get_space().space}
+            write_parameters(self._project, parameters)
         if self.oracle.path.exists():
             self.oracle.reload()
-            self.oracle.max_trials = max_trials
+            self.oracle.max_trials = self._plan.max_trials
         self.oracle.verbose = 0
 
     def run_trial(self, trial: Any, *_: Any, **__: Any) -> dict[str, float]:
-        """Trains a trial and returns its metrics at the best epoch."""
-        trainable: Trainable = self._trainable
+        """Trains a trial and returns its objective."""
         result = run_trial(
-            trainable,
+            self.hypermodel,
             trial.hyperparameters,
             trial.trial_id,
-            project=self._project,
-            objective=self._plan.objective,
-            epochs=self._plan.epochs,
-            seed=self._plan.seed,
-            vanishing=self._plan.vanishing,
-            prune=self._plan.prune,
+            self._plan,
+            self._project,
             worker=os.environ.get("KERASTUNER_TUNER_ID", ""),
-            tell=self._tell,
+            report=self._report,
         )
+        if result["status"] == "failed":
+            raise keras_tuner.errors.FailedTrialError(result["error"])
         return {self._plan.objective[0]: result["objective"]}
 
     def pre_create_trial(self) -> None:
-        """Lets a worker wait a moment where there was no trial for it."""
-        if self._was_idle:
+        """Waits before asking again for a trial."""
+        if self._is_idle:
             time.sleep(PAUSE)
-        self._was_idle = True
+        self._is_idle = True
 
     def on_trial_begin(self, trial: Any) -> None:
         """Shows the trial."""
-        self._was_idle = False
-        self._look()
+        self._is_idle = False
+        self._show()
 
     def on_trial_end(self, trial: Any) -> None:
-        """Tells the oracle, which writes its state, and shows the result."""
+        """Reports the result to the oracle, which saves its state, and shows it."""
         self.oracle.end_trial(trial)
-        self._look()
+        self._show()
 
     def save(self) -> None:
-        """Does nothing: the oracle writes its own state, and the tuner has none."""
+        """Does nothing: the oracle saves its own state, and the tuner has none."""
 
-    def _look(self) -> None:
-        if self.live:
-            self.live.update()
+    def _show(self) -> None:
+        if self._progress:
+            self._progress.update()
 
-    def _tell(self, epoch: int, epochs: int) -> None:
-        if self.live:
-            self.live.tell(epoch, epochs)
+    def _report(self, epoch: int, epochs: int) -> None:
+        if self._progress:
+            self._progress.update_epoch(epoch, epochs)
 
 
-def make_tuner(plan: Plan, project: Path) -> Tuner:
-    """Makes the tuner of a search; in a cluster, the chief's or a worker's."""
-    hypermodel: keras_tuner.HyperModel
-    if plan.space:
-        hypermodel = ZooModel(plan.space, plan.data, epochs=plan.epochs, seed=plan.seed)
-    else:
-        assert plan.own is not None
-        hypermodel = plan.own
-    oracle = make_oracle(
-        plan.algorithm,
-        objective=plan.objective,
-        max_trials=plan.max_trials,
-        epochs=plan.epochs,
-        seed=plan.seed,
-        path=project / "oracle.json",
-    )
-    return Tuner(plan, project, oracle, hypermodel)
+def run_tuner(plan: Plan, project: Path, *, is_worker: bool = False, progress: TrialTable | None = None) -> None:
+    """Runs a search in this process; on a cluster, the part of the chief or of a worker.
+
+    Args:
+        plan: The search.
+        project: Folder of the search.
+        is_worker: Whether this process trains the trials of a chief on another machine. Defaults to False.
+        progress: Table to keep up to date. Defaults to None.
+    """
+    tuner = Tuner(plan, project, progress=progress)
+    if not is_worker:
+        tuner.resume()
+        tuner.search()
+        return
+    address, port = os.environ["KERASTUNER_ORACLE_IP"], int(os.environ["KERASTUNER_ORACLE_PORT"])
+    # KerasTuner's client would wait for an hour.
+    watch_server(address, port, patience=PATIENCE, silence=SILENCE)
+    try:
+        tuner.search()
+    except grpc.RpcError as error:
+        raise RunFailed(f"The chief at {address}:{port} cannot be reached any more.") from error

@@ -9,10 +9,16 @@ import keras_tuner
 import pytest
 
 from zoo.errors import InvalidValue, RunFailed
-from zoo.tuning.oracles import make_oracle, reduction
+from zoo.tuning.oracles import choose_factor, make_oracle
+from zoo.tuning.plan import make_plan
 
 ALGORITHMS = ("hyperband", "bayesian", "random", "grid")
 TRIALS = {"bayesian": 6}  # its Gaussian process takes seconds; the others have 25
+
+
+def plan(**settings):
+    settings = {"epochs": 9, "seed": 0, "vanishing": None, "prune": False, **settings}
+    return make_plan("shallow_mlp", "moons", objective=("score", "max"), **settings)
 
 
 @pytest.fixture
@@ -21,9 +27,7 @@ def make(tmp_path):
 
     def make(algorithm, max_trials="default", seed=0, name="oracle.json"):
         max_trials = TRIALS.get(algorithm, 25) if max_trials == "default" else max_trials
-        oracle = make_oracle(
-            algorithm, objective=("score", "max"), max_trials=max_trials, epochs=9, seed=seed, path=tmp_path / name
-        )
+        oracle = make_oracle(plan(algorithm=algorithm, max_trials=max_trials, seed=seed), tmp_path / name)
         # Where KerasTuner writes a copy of its own of each trial, which nobody reads.
         oracle._set_project_dir(str(tmp_path), f"{name}-kerastuner")
         hp = keras_tuner.HyperParameters()
@@ -91,9 +95,7 @@ def test_the_grid_has_every_combination_once(make):
 
 @pytest.mark.parametrize(("max_trials", "epochs"), [(30, 30), (25, 9), (60, 30), (12, 20), (100, 81)])
 def test_hyperband_trains_some_in_full_within_so_many_trials(tmp_path, max_trials, epochs):
-    oracle = make_oracle(
-        "hyperband", objective=("score", "max"), max_trials=max_trials, epochs=epochs, seed=0, path=tmp_path / "oracle"
-    )
+    oracle = make_oracle(plan(algorithm="hyperband", max_trials=max_trials, epochs=epochs), tmp_path / "oracle")
     oracle._set_project_dir(str(tmp_path), "kerastuner")
     hp = keras_tuner.HyperParameters()
     hp.Float("x", 0.01, 1.0)
@@ -109,11 +111,11 @@ def test_hyperband_trains_some_in_full_within_so_many_trials(tmp_path, max_trial
 
 def test_too_few_trials_for_hyperband_are_refused_with_how_many_it_takes():
     with pytest.raises(InvalidValue, match="needs (\\d+) trials or more") as error:
-        reduction(3, 30)
+        choose_factor(3, 30)
     least = int(str(error.value).split("needs ")[1].split()[0])
-    assert reduction(least, 30)
+    assert choose_factor(least, 30)
     with pytest.raises(InvalidValue, match="3 epochs or more"):
-        reduction(30, 2)
+        choose_factor(30, 2)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)

@@ -3,7 +3,9 @@ import math
 import pytest
 
 from zoo.errors import InvalidValue, RunFailed
-from zoo.tuning.results import best_of, plot_objective, plot_parameters, read_results, read_search, table
+from zoo.tuning.figures import plot_objective, plot_parameters
+from zoo.tuning.project import read_results, read_search
+from zoo.tuning.results import find_best, tabulate
 
 RESULTS = {
     "0": {
@@ -23,7 +25,7 @@ RESULTS = {
 
 
 def test_a_row_a_trial_with_all_that_there_is():
-    frame = table(RESULTS)
+    frame = tabulate(RESULTS)
     assert frame["status"].tolist() == ["finished", "failed", "pruned", "running"]
     assert frame["error"].tolist() == ["", "a bug", "", ""]
     assert frame["parameters"].isna().tolist() == [False, True, False, True]
@@ -31,18 +33,18 @@ def test_a_row_a_trial_with_all_that_there_is():
     assert not [name for name in frame if name.startswith("tuner/")]
     sizes = [name for name in frame if name.startswith("gradient_start/")]
     assert sizes == ["gradient_start/hidden_1", "gradient_start/hidden_2", "gradient_start/output"]
-    assert table({}).empty
+    assert tabulate({}).empty
 
 
 def test_the_best_is_the_first_of_equals_in_the_right_direction():
-    assert best_of(RESULTS, ("val_accuracy", "max")) == "2"
-    assert best_of(RESULTS, ("val_loss", "min")) == "0"
-    assert best_of({**RESULTS, "4": RESULTS["2"]}, ("val_accuracy", "max")) == "2"
-    assert best_of({"1": RESULTS["1"]}, ("val_accuracy", "max")) is None
+    assert find_best(RESULTS, ("val_accuracy", "max")) == "2"
+    assert find_best(RESULTS, ("val_loss", "min")) == "0"
+    assert find_best({**RESULTS, "4": RESULTS["2"]}, ("val_accuracy", "max")) == "2"
+    assert find_best({"1": RESULTS["1"]}, ("val_accuracy", "max")) is None
 
 
 def test_the_objective_is_drawn_with_the_best_so_far():
-    (axes,) = plot_objective(table(RESULTS), ("val_accuracy", "max")).axes
+    (axes,) = plot_objective(tabulate(RESULTS), ("val_accuracy", "max")).axes
     lines = {line.get_label(): line for line in axes.lines}
     assert lines["best so far"].get_ydata().tolist() == [0.5, 0.7]
     assert lines["failed"].get_xdata().tolist() == [1]
@@ -50,7 +52,7 @@ def test_the_objective_is_drawn_with_the_best_so_far():
 
 
 def test_each_parameter_has_its_own_axes():
-    figure = plot_parameters(table(RESULTS), ("val_accuracy", "max"), {"depth": False, "kind": False, "more": True})
+    figure = plot_parameters(tabulate(RESULTS), ("val_accuracy", "max"), {"depth": False, "kind": False, "more": True})
     shown = {axes.get_xlabel(): axes for axes in figure.axes if axes.get_visible()}
     assert set(shown) == {"depth", "kind", "more"}
     assert shown["more"].get_xscale() == "log"
@@ -60,14 +62,14 @@ def test_each_parameter_has_its_own_axes():
 def test_batch_sizes_are_on_a_log_scale_with_a_tick_each():
     sizes = (8, 16, 32, 64, 128)
     trials = {str(n): {**RESULTS["0"], "values": {"batch_size": size}} for n, size in enumerate(sizes)}
-    (axes,) = plot_parameters(table(trials), ("val_accuracy", "max"), {"batch_size": False}).axes
+    (axes,) = plot_parameters(tabulate(trials), ("val_accuracy", "max"), {"batch_size": False}).axes
     axes.figure.draw_without_rendering()
     assert axes.get_xscale() == "log"
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["8", "16", "32", "64", "128"]
 
 
 def test_points_that_lie_on_each_other_shine_through():
-    (axes,) = plot_parameters(table(RESULTS), ("val_accuracy", "max"), {"depth": False}).axes
+    (axes,) = plot_parameters(tabulate(RESULTS), ("val_accuracy", "max"), {"depth": False}).axes
     assert all(line.get_alpha() < 0.5 for line in axes.lines)
 
 

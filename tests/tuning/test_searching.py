@@ -15,10 +15,10 @@ import zoo
 from zoo import tuning
 from zoo.errors import InvalidValue, RunFailed
 from zoo.runs.folder import RunFolder
-from zoo.tuning import hypermodel as hypermodels
-from zoo.tuning import trial
-from zoo.tuning.project import make_plan
-from zoo.tuning.searching import claim, locked
+from zoo.tuning import hypermodels
+from zoo.tuning.plan import make_plan
+from zoo.tuning.project import lock, write_search
+from zoo.tuning.pruning import is_worse_than_median
 from zoo.tuning.spaces import Choice, Range
 
 ROOT = Path(__file__).parents[2]
@@ -95,13 +95,13 @@ def test_the_same_seed_gives_the_same_table_and_another_one_another(tmp_path, fo
 
 def test_the_same_call_goes_on_and_trains_no_finished_trial_again(tmp_path, monkeypatch):
     trained = []
-    prepare = hypermodels.ZooModel.prepare
+    prepare = hypermodels.ZooHyperModel.prepare
 
     def counted(self, hp, folder, **rest):
         trained.append(folder.path.name)
         return prepare(self, hp, folder, **rest)
 
-    monkeypatch.setattr(hypermodels.ZooModel, "prepare", counted)
+    monkeypatch.setattr(hypermodels.ZooHyperModel, "prepare", counted)
     search(tmp_path / "search")
     assert trained == ["trial_0", "trial_1"]
     longer = search(tmp_path / "search", max_trials=3)
@@ -140,11 +140,11 @@ def test_another_search_in_the_same_folder_is_refused_with_the_difference(tmp_pa
         "model": SMALL, "dataset": "moons", "algorithm": "random", "max_trials": 2, "objective": None, "epochs": 3,
         "recipe": None, "seed": 0, "vanishing": 1e-4, "prune": True,
     }  # fmt: skip
-    claim(make_plan(**asked), folder)
-    claim(make_plan(**{**asked, "max_trials": 5}), folder)
+    write_search(make_plan(**asked), folder)
+    write_search(make_plan(**{**asked, "max_trials": 5}), folder)
     renamed = {"model" if key == "space" else key: value for key, value in changed.items()}
     with pytest.raises(InvalidValue, match=difference):
-        claim(make_plan(**{**asked, **renamed}), folder)
+        write_search(make_plan(**{**asked, **renamed}), folder)
 
 
 def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path):
@@ -228,13 +228,13 @@ def test_a_training_whose_gradient_has_vanished_ends_early(tmp_path):
 
 def test_the_median_rule_by_hand():
     others = [[0.2, 0.4, 0.9], [0.6, 0.8], [0.1, 0.1, 0.1]]  # means of two epochs: 0.3, 0.7, 0.1
-    worse = trial.is_worse_than_median
-    assert worse([0.2, 0.29], others, maximise=True)
-    assert not worse([0.2, 0.31], others, maximise=True)
-    assert not worse([0.31, 0.0], others, maximise=True)  # its best counts
-    assert worse([0.9, 0.31], others, maximise=False)
-    assert not worse([0.9, 0.29], others, maximise=False)
-    assert not worse([0, 0, 0, 0], others, maximise=True)  # none went so far
+    worse = is_worse_than_median
+    assert worse([0.2, 0.29], others, maximize=True)
+    assert not worse([0.2, 0.31], others, maximize=True)
+    assert not worse([0.31, 0.0], others, maximize=True)  # its best counts
+    assert worse([0.9, 0.31], others, maximize=False)
+    assert not worse([0.9, 0.29], others, maximize=False)
+    assert not worse([0, 0, 0, 0], others, maximize=True)  # none went so far
 
 
 def test_a_training_that_is_worse_than_the_median_ends_early(tmp_path):
@@ -254,8 +254,8 @@ def test_a_training_that_is_worse_than_the_median_ends_early(tmp_path):
     [
         ({"algorithm": "genetic"}, "algorithm must be one of"),
         ({"max_trials": 0}, "max_trials must be an integer >= 1"),
-        ({"objective": "happiness"}, 'give objective=("happiness", "max")'),
-        ({"objective": ("val_loss", "least")}, 'is to be "min" or "max"'),
+        ({"objective": "happiness"}, 'pass objective=("happiness", "max")'),
+        ({"objective": ("val_loss", "least")}, 'must be "min" or "max"'),
         ({"seed": -1}, "seed must be"),
         ({"workers": 0}, "workers must be"),
         ({"vanishing": -1.0}, "vanishing must be"),
@@ -272,9 +272,9 @@ def test_a_search_that_makes_no_sense_is_refused_before_anything_is_written(tmp_
 def test_two_processes_do_not_search_in_one_folder(tmp_path):
     tmp_path.joinpath("search").mkdir()
     with (
-        locked(tmp_path / "search"),
+        lock(tmp_path / "search"),
         pytest.raises(InvalidValue, match="Another process is searching"),
-        locked(tmp_path / "search"),
+        lock(tmp_path / "search"),
     ):
         pass
 

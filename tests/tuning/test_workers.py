@@ -3,140 +3,199 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from tests.stress.kill_search import finished, group_of, kill, wait_for_end
+from tests.stress.kill_search import kill, list_processes, read_finished, wait_for_end
 from zoo import tuning
-from zoo.errors import InvalidValue
+from zoo.distribution.processes import Supervisor
+from zoo.errors import InvalidValue, RunFailed
 from zoo.tuning import workers
 
 ROOT = Path(__file__).parents[2]
+SPACE = tuning.space("shallow_mlp").with_(hidden=5)
+SEARCH = {"algorithm": "random", "max_trials": 4, "epochs": 2, "progress": False}
 pytestmark = pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="processes as Linux shows them")
 
 
 @pytest.fixture
 def project(tmp_path):
-    """A search's folder; whatever still runs in it at the end of the test is killed."""
+    """The folder of a search; processes that still run in it at the end of the test are killed."""
     yield tmp_path / "search"
-    kill(pid for pid in group_of(tmp_path / "search", 0) if pid)
+    kill(list_processes(tmp_path / "search"))
 
 
-def start(project, max_trials=4, epochs=3):
-    search = ["tune", "shallow_mlp", "--dataset", "moons", "--algorithm", "random", "--set", "hidden=5"]
-    search += [
-        "--workers",
-        "2",
-        "--epochs",
-        str(epochs),
-        "--max-trials",
-        str(max_trials),
-        "--project-dir",
-        str(project),
-    ]
-    return subprocess.Popen(
-        [sys.executable, "-m", "zoo.cli", *search],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+def start(project, *options):
+    command = [sys.executable, "-m", "zoo.cli", "tune", "shallow_mlp", "--dataset", "moons", "--algorithm", "random"]
+    command += ["--set", "hidden=5", "--max-trials", "4", "--project-dir", str(project), *options]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def wait(condition, seconds=200):
+def wait_until(condition, seconds=200):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
-def named(project, name):
-    return [pid for pid, each in group_of(project, 0).items() if each.startswith(name) and pid]
-
-
-def begun(project):
+def list_begun(project):
     return [path.parent.name for path in project.glob("trial_*/begun.json")]
 
 
-def test_a_killed_worker_is_started_anew_and_its_trial_tried_again(project):
-    launcher = start(project)
-    wait(lambda: begun(project))
-    trial = json.loads((project / begun(project)[0] / "begun.json").read_text())
-    kill(named(project, trial["worker"]))
-    output, _ = launcher.communicate(timeout=300)
-    assert launcher.returncode == 0, output
-    frame = pd.read_csv(project / "trials.csv")
+def test_a_killed_worker_is_started_again_and_its_trial_tried_again(project):
+    killed = []
+
+    def kill_a_worker():
+        wait_until(lambda: list_begun(project))
+        name = json.loads((project / list_begun(project)[0] / "begun.json").read_text())["worker"]
+        killed.extend(pid for pid, other in list_processes(project).items() if other == name)
+        kill(killed)
+
+    thread = threading.Thread(target=kill_a_worker)
+    thread.start()
+    frame = tuning.search(SPACE, "moons", workers=2, project_dir=project, **SEARCH).frame
+    thread.join()
+    assert len(killed) == 1
     assert frame["status"].tolist() == ["finished"] * 4
+    assert pd.read_csv(project / "trials.csv")["status"].tolist() == ["finished"] * 4
     assert not wait_for_end(project)
-    # One processor's numbers are another's: the trials are those of a search without workers.
-    alone = tuning.search(
-        tuning.space("shallow_mlp").with_(hidden=5), "moons", algorithm="random", max_trials=4, epochs=3,
-        project_dir=project.with_name("alone"), progress=False,
-    ).frame  # fmt: skip
-    assert sorted(round(each, 5) for each in frame["learning_rate"]) == sorted(
-        round(each, 5) for each in alone["learning_rate"]
+    # The metrics depend on the number of cores, the trials do not.
+    alone = tuning.search(SPACE, "moons", project_dir=project.with_name("alone"), **SEARCH).frame
+    assert sorted(round(rate, 5) for rate in frame["learning_rate"]) == sorted(
+        round(rate, 5) for rate in alone["learning_rate"]
     )
 
 
-def test_without_its_chief_a_search_ends_and_goes_on_when_it_is_called_again(project):
-    launcher = start(project)
-    wait(lambda: finished(project))
-    kill(named(project, "chief"))
-    output, _ = launcher.communicate(timeout=60)
-    assert launcher.returncode == 1
-    assert "The chief was ended by SIGKILL; the workers were ended with it." in output
-    assert not wait_for_end(project)
-    before = finished(project)
-    found = tuning.resume(project, progress=False)
-    assert found.frame["status"].tolist() == ["finished"] * 4
-    assert before.items() <= finished(project).items()
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_without_the_launcher_no_process_is_left(project, number):
-    launcher = start(project, epochs=100_000)
-    wait(lambda: begun(project))
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.large)])
+def test_without_the_launcher_no_process_is_left_and_the_search_can_be_resumed(project, number):
+    launcher = start(project, "--workers", "2", "--epochs", "20")
+    wait_until(lambda: read_finished(project))
     launcher.send_signal(number)
     launcher.communicate(timeout=60)
+    assert launcher.returncode in (-number, 128 + number)
     assert not wait_for_end(project)
+    before = read_finished(project)
+    result = tuning.resume(project, progress=False)
+    assert result.frame["status"].tolist() == ["finished"] * 4
+    assert before.items() <= read_finished(project).items()
 
 
-def test_a_trial_on_which_workers_end_three_times_has_failed(tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    (tmp_path / "deadly.py").write_text(
-        "import os, signal, keras\n"
-        "def build(units):\n"
-        "    if units == 3 and 'worker' in os.environ.get('KERASTUNER_TUNER_ID', ''):\n"
-        "        os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    layers = [keras.Input((2,)), keras.layers.Dense(units), keras.layers.Dense(2, 'softmax')]\n"
-        "    model = keras.Sequential(layers)\n"
-        "    model.compile('adam', 'sparse_categorical_crossentropy', metrics=['accuracy'])\n"
-        "    return model\n"
-    )
-    monkeypatch.syspath_prepend(tmp_path)
-    import deadly  # type: ignore[import-not-found]
+@pytest.mark.large
+def test_on_a_cluster_a_worker_ends_without_its_chief_and_the_search_can_be_resumed(project, free_ports):
+    address = {"KERASTUNER_ORACLE_IP": "127.0.0.1", "KERASTUNER_ORACLE_PORT": str(free_ports(1)[0])}
 
-    found = tuning.search(
-        tuning.HyperModel(deadly.build, {"units": tuning.Choice([2, 3, 4])}), "moons", algorithm="grid", epochs=2,
-        workers=2, project_dir=tmp_path / "search", progress=False,
-    )  # fmt: skip
-    frame = found.frame.set_index("units")
-    assert frame["status"].to_dict() == {2: "finished", 3: "failed", 4: "finished"}
-    assert "was ended by SIGKILL 3 times" in frame["error"][3]
+    def start_cluster():
+        processes = []
+        for name in ("chief", "worker-1"):
+            os.environ.update(address, KERASTUNER_TUNER_ID=name)
+            processes.append(start(project, "--epochs", "20"))
+            wait_until(lambda: (project / "search.json").exists())
+        for name in (*address, "KERASTUNER_TUNER_ID"):
+            del os.environ[name]
+        return processes
+
+    chief, worker = start_cluster()
+    wait_until(lambda: read_finished(project))
+    chief.kill()
+    output, _ = worker.communicate(timeout=60)
+    assert worker.returncode == 1
+    assert "cannot be reached any more" in output
+    assert not wait_for_end(project)
+    before = read_finished(project)
+    for process in start_cluster():
+        process.communicate(timeout=120)
+        assert process.returncode == 0
+    assert pd.read_csv(project / "trials.csv")["status"].tolist() == ["finished"] * 4
+    assert before.items() <= read_finished(project).items()
+
+
+class TestPool:
+    """A pool whose workers import neither TensorFlow nor Keras."""
+
+    WORKER = """
+import json, os, signal, sys
+from pathlib import Path
+
+def main():
+    plan, project, name = sys.argv[1:]
+    for line in sys.stdin:
+        content = json.loads(line)
+        folder = Path(project, f"trial_{content['trial']}")
+        folder.mkdir(exist_ok=True)
+        units = content["hyperparameters"]["values"]["units"]
+        if units == 5:
+            sys.exit("zoo: no room")
+        begun = {"trial": content["trial"], "values": {"units": units}, "worker": name, "began": 0}
+        (folder / "begun.json").write_text(json.dumps(begun))
+        if units == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = {**begun, "status": "finished", "objective": units, "seconds": 0}
+        (folder / ".result.json").write_text(json.dumps(result))
+        (folder / ".result.json").rename(folder / "result.json")
+"""
+
+    @pytest.fixture
+    def run(self, tmp_path, monkeypatch):
+        """A function that runs a grid search over some units and returns its results by units."""
+        import keras_tuner
+
+        from zoo.tuning.oracles import make_oracle
+        from zoo.tuning.plan import make_plan
+        from zoo.tuning.project import read_results
+
+        (tmp_path / "fake_worker.py").write_text(self.WORKER)
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.setattr(workers, "MODULE", "fake_worker")
+
+        def run(units):
+            plan = make_plan(
+                SPACE, "moons", algorithm="grid", max_trials=None, epochs=1, seed=0, vanishing=None, prune=False
+            )
+            oracle = make_oracle(plan, tmp_path / "oracle.json")
+            oracle._set_project_dir(str(tmp_path), "kerastuner")
+            hp = keras_tuner.HyperParameters()
+            hp.Choice("units", units)
+            oracle.update_space(hp)
+            with Supervisor(tmp_path / "logs") as supervisor:
+                pool = workers.Pool(oracle, "val_accuracy", tmp_path / "plan", tmp_path, supervisor, workers=2)
+                while pool.step():
+                    time.sleep(0.02)
+            assert len(oracle.end_order) == len(units)
+            return {result["values"]["units"]: result for result in read_results(tmp_path).values()}
+
+        return run
+
+    def test_a_trial_on_which_workers_die_three_times_has_failed(self, run):
+        results = run([2, 3, 4])
+        assert {units: result["status"] for units, result in results.items()} == {
+            2: "finished",
+            3: "failed",
+            4: "finished",
+        }
+        assert "was ended by SIGKILL 3 times" in results[3]["error"]
+
+    def test_a_worker_that_cannot_be_started_ends_the_search(self, run, tmp_path):
+        with pytest.raises(RunFailed) as error:
+            run([2, 5])
+        assert "ended with status 1 3 times. zoo: no room The log is" in str(error.value)
 
 
 def test_a_builder_that_no_other_process_can_import_is_refused(tmp_path):
-    own = tuning.HyperModel(lambda units: None, {"units": tuning.Range(1, 9)})
+    model = tuning.HyperModel(lambda units: None, {"units": tuning.Range(1, 9)})
     with pytest.raises(InvalidValue, match="the builder must be importable"):
-        tuning.search(own, "moons", workers=2, project_dir=tmp_path / "search", progress=False)
+        tuning.search(model, "moons", workers=2, project_dir=tmp_path / "search", progress=False)
 
 
 def test_cores_and_gpus_are_divided(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 3, 4})
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5,7")
-    shares = workers.shares(2)
-    assert [each["ZOO_TUNE_CORES"] for each in shares] == ["0,2,4", "1,3"]
-    assert [each["CUDA_VISIBLE_DEVICES"] for each in shares] == ["2,7", "5"]
-    assert [each["CUDA_VISIBLE_DEVICES"] for each in workers.shares(4)] == ["2", "5", "7", "2"]
+    shares = workers.divide_machine(2)
+    assert [share["ZOO_TUNE_CORES"] for share in shares] == ["0,2,4", "1,3"]
+    assert [share["CUDA_VISIBLE_DEVICES"] for share in shares] == ["2,7", "5"]
+    assert [share["CUDA_VISIBLE_DEVICES"] for share in workers.divide_machine(4)] == ["2", "5", "7", "2"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert "CUDA_VISIBLE_DEVICES" not in workers.shares(2)[0]
+    assert "CUDA_VISIBLE_DEVICES" not in workers.divide_machine(2)[0]

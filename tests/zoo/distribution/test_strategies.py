@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from zoo.distribution import strategies, workers
+from zoo.distribution import strategies
 from zoo.distribution.strategies import check_cluster, division, resolve_strategy, writes_files
 from zoo.errors import InvalidValue, RunFailed
 
@@ -129,12 +129,6 @@ class TestWorkers:
         done = subprocess.run([*TRAIN, "deep_mpl", "--workers", "2"], capture_output=True, text=True, cwd=ROOT)
         assert done.returncode == 2
         assert done.stderr.count('zoo: Unknown model "deep_mpl"') == 1
-
-    def test_workers_that_end_in_the_same_moment_have_not_succeeded(self):
-        processes = [subprocess.Popen([sys.executable, "-c", "raise SystemExit(2)"], text=True) for _ in range(2)]
-        for process in processes:
-            process.wait()
-        assert workers._wait(processes, ["localhost:1", "localhost:2"], []) == 2
 
 
 def children(pid):

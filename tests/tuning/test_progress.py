@@ -4,7 +4,7 @@ import time
 
 from rich.console import Console
 
-from zoo.tuning.live_table import LiveTable
+from zoo.tuning.progress import TrialTable
 
 VALUES = {"width": 30, "learning_rate": 0.00123456, "tuner/epochs": 3}
 
@@ -19,7 +19,7 @@ def write(project, number, **content):
 
 def table(project, terminal=True, **options):
     console = Console(record=True, force_terminal=terminal, width=150, file=io.StringIO())
-    return LiveTable(project, ("val_accuracy", "max"), 20, workers=1, console=console, **options), console
+    return TrialTable(project, ("val_accuracy", "max"), 20, console=console, **options), console
 
 
 def test_the_table_has_the_best_the_running_and_the_failed_trial(tmp_path):
@@ -30,7 +30,7 @@ def test_the_table_has_the_best_the_running_and_the_failed_trial(tmp_path):
         write(tmp_path, 2, status="failed", error="MemoryError: no room")
         write(tmp_path, 3)
         live.update()
-        live.tell(2, 3)
+        live.update_epoch(2, 3)
         console.print(live.render())
     text = console.export_text()
     assert "01 *" in text
