@@ -20,8 +20,8 @@ from zoo.recipes import Recipe
 from zoo.recipes.compiling import callbacks_of, compile_model, prepare
 from zoo.runs.configuration import Configuration, resolve
 from zoo.runs.folder import RunFolder
+from zoo.runs.options import RunOptions
 from zoo.training.pipeline import pretrain
-from zoo.training.stage import How
 from zoo.tuning.spaces import Space, draw, make_space
 from zoo.utils.constraints import Count, check
 
@@ -190,7 +190,7 @@ class ZooHyperModel(keras_tuner.HyperModel):
         return zoo.create(configuration.model, **configuration.options)
 
     def _pretrain(self, model: keras.Model, configuration: Configuration, folder: RunFolder) -> None:
-        for stage in pretrain(model, configuration, folder, How(progress=False)):
+        for stage in pretrain(model, configuration, folder, RunOptions(progress=False)):
             if stage.status == "interrupted":
                 raise KeyboardInterrupt
             if stage.error:

@@ -21,8 +21,8 @@ from zoo.runs.folder import RunFolder
 from zoo.telemetry import Alarm, GradientRecorder, GradientWarning, one_a_layer
 from zoo.training import fit
 from zoo.training.interrupt import Interrupt
-from zoo.training.stage import why_broken
-from zoo.training.table_writer import in_order
+from zoo.training.stage import explain_failure
+from zoo.training.table_writer import sort_metrics
 from zoo.tuning.hypermodels import HyperModel, ZooHyperModel
 from zoo.tuning.plan import Plan
 from zoo.tuning.project import read_results, trial_folder
@@ -128,7 +128,7 @@ def _train(
             checkpoint=checkpoint,
         ).history
     status = "pruned" if stop.reason else "vanished" if notes else "finished"
-    result = _summarize(pd.DataFrame(in_order(history)), recorder, plan.objective)
+    result = _summarize(pd.DataFrame(sort_metrics(history)), recorder, plan.objective)
     note = stop.reason or "".join(notes[:1])
     return {"status": status, "note": note, "parameters": training.model.count_params(), **result}
 
@@ -141,7 +141,7 @@ def _summarize(rows: pd.DataFrame, recorder: GradientRecorder, objective: tuple[
         recorder: Its gradient recorder.
         objective: Metric and its direction.
     """
-    if error := why_broken(rows, recorder):
+    if error := explain_failure(rows, recorder):
         raise RunFailed(error)
     rows[RATIO] = gradient_ratios(recorder).reindex(range(1, len(rows) + 1)).to_numpy()
     name, direction = objective

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from zoo import datasets, ensembles, layers, pretraining, telemetry, training, tuning
     from zoo.exporting import export
     from zoo.models.layer_table import layer_table
+    from zoo.runs.run import open_run
     from zoo.saving.keras_files import load, save
     from zoo.training import Run, resume, train
 
@@ -31,6 +32,7 @@ __all__ = [
     "layers",
     "list_models",
     "load",
+    "open_run",
     "pretraining",
     "resume",
     "save",
@@ -46,6 +48,7 @@ _home = {
     "export": "zoo.exporting",
     "layer_table": "zoo.models.layer_table",
     "load": "zoo.saving.keras_files",
+    "open_run": "zoo.runs.run",
     "resume": "zoo.training",
     "save": "zoo.saving.keras_files",
     "train": "zoo.training",

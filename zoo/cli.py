@@ -344,7 +344,7 @@ def export(
     weights: Weights = None,
 ) -> None:
     """Export a trained model for TensorFlow Serving, ONNX Runtime or LiteRT."""
-    from zoo.saving.opening import open_model
+    from zoo.runs.opening import open_model
 
     exported = zoo.export(open_model(what, weights=weights), path, format=format)  # type: ignore[arg-type]
     table = _table("signature", "difference to the model's own numbers, in a process without the zoo")
@@ -365,7 +365,7 @@ def evaluate(
 ) -> None:
     """Evaluate a trained model: accuracy, confusion, calibration, the worst mistakes."""
     from zoo import evaluation
-    from zoo.saving.opening import open_model
+    from zoo.runs.opening import open_model
 
     result = evaluation.evaluate(open_model(what, weights=weights), dataset)
     folder = evaluation.write(result, run_dir)

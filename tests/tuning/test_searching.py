@@ -170,7 +170,7 @@ def test_a_training_that_breaks_is_a_row_that_says_where(tmp_path):
         tmp_path / "search", space.with_(learning_rate=Choice([0.01, 1e38])), algorithm="grid", max_trials=None
     )
     assert found.frame["status"].tolist() == ["finished", "failed"]
-    assert "The gradient broke first at step" in found.frame["error"][1]
+    assert "The gradient first broke at step" in found.frame["error"][1]
 
 
 def test_a_search_in_which_all_fails_ends_at_once_with_the_first_cause(tmp_path):

@@ -221,7 +221,7 @@ def test_a_run_that_fails_ends_with_exit_code_1(run, tmp_path):
         "--run-dir", tmp_path / "run",
     )  # fmt: skip
     assert code == 1
-    assert "The gradient broke first at step" in err.splitlines()[-1]
+    assert "The gradient first broke at step" in err.splitlines()[-1]
     assert "Traceback" not in err
 
 

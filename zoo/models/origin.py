@@ -1,4 +1,4 @@
-"""Where a model comes from: what it was made by and, once it is trained, on what and how."""
+"""Where a model comes from: its builder and options and, once it is trained, the data, recipe and seed."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from zoo.errors import InvalidValue
 from zoo.recipes import Recipe
+from zoo.recipes.recipe import tuples_from_lists
 from zoo.utils.constraints import Seed, at_least, check, non_negative
 
 if TYPE_CHECKING:
     import keras
 
-_LEGAL_OF_DATA = {
+_LEGAL_DATA = {
     "name": str,
     "title": str,
     "origin": str,
@@ -30,13 +31,13 @@ class Origin:
     """Where a model of the zoo comes from.
 
     Args:
-        model: The name that it was created by.
+        model: Name that it was created by.
         options: Every option of its builder.
-        recipe: How it was trained; None if it was not.
-        data: What it was trained on: name, title, origin, licence, digest, class names, the levels of
-            its numbers, how many examples were kept for validation.
-        seed: What decided the training.
-        test: Its metrics on the test set, where it was tested.
+        recipe: Recipe that it was trained by. Defaults to None, not trained.
+        data: Data set that it was trained on: name, title, origin, licence, digest, class names, levels of its
+            numbers, and number of validation examples.
+        seed: Random seed of the training. Defaults to None.
+        test: Metrics on the test set; empty if it was not tested.
     """
 
     model: str
@@ -47,7 +48,7 @@ class Origin:
     test: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns it as plain values; `from_dict` makes it again."""
+        """Returns the origin as plain values; `from_dict` makes it again."""
         return {
             "model": self.model,
             "options": dict(self.options),
@@ -58,41 +59,40 @@ class Origin:
         }
 
     def split_of(self, dataset: str) -> dict[str, Any]:
-        """Returns how `datasets.load` splits a data set: as for the training, where it was trained on that one."""
+        """Returns the arguments of `datasets.load` that split a data set as for the training, if it was that one."""
         if dataset != self.data.get("name") or self.seed is None:
             return {}
         return {"seed": self.seed, "validation": self.data.get("validation")}
 
     @classmethod
     def from_dict(cls, content: Any) -> Origin:
-        """Makes it from values that anyone may have written; the options are the builder's to check.
+        """Makes an origin from values that anyone may have written; the builder checks the options.
 
         Raises:
-            InvalidValue: Something is missing, too much, or of the wrong type.
+            InvalidValue: A key is missing or unknown, or a value has the wrong type.
         """
-        known = {"model", "options", "recipe", "data", "seed", "test"}
-        if not isinstance(content, dict) or set(content) != known:
-            raise InvalidValue(f"It should tell {', '.join(sorted(known))}, and nothing else.")
+        names = {"model", "options", "recipe", "data", "seed", "test"}
+        if not isinstance(content, dict) or set(content) != names:
+            raise InvalidValue(f"An origin must have {', '.join(sorted(names))}, and nothing else.")
         for name in ("options", "data", "test"):
             if not isinstance(content[name], dict):
-                raise InvalidValue(f"{name} should be a table; got {type(content[name]).__name__}.")
+                raise InvalidValue(f"{name} must be a dict; got {type(content[name]).__name__}.")
         data = dict(content["data"])
         classes = data.pop("class_names", [])
         if not isinstance(classes, list):
-            raise InvalidValue("class_names should be a list of texts.")
-        for name in data:
-            if name not in _LEGAL_OF_DATA:
-                raise InvalidValue(f"data should tell {', '.join(_LEGAL_OF_DATA)} and class_names; got {name!r}.")
-        checked = {name: check(name, value, _LEGAL_OF_DATA[name]) for name, value in data.items()}
+            raise InvalidValue(f"class_names must be a list of strings; got {type(classes).__name__}.")
+        if unknown := sorted(set(data) - set(_LEGAL_DATA)):
+            raise InvalidValue(f"data must have {', '.join(_LEGAL_DATA)} and class_names; got {unknown[0]!r}.")
+        checked = {name: check(name, value, _LEGAL_DATA[name]) for name, value in data.items()}
         if classes:
-            checked["class_names"] = [check("class_names", each, str) for each in classes]
+            checked["class_names"] = [check("class_names", label, str) for label in classes]
         try:
             recipe = None if content["recipe"] is None else Recipe(**content["recipe"])
         except (TypeError, AttributeError, ValueError) as error:
-            raise InvalidValue(f"The recipe is none: {error}") from error
+            raise InvalidValue(f"Invalid recipe: {error}") from error
         return cls(
             model=check("model", content["model"], str),
-            options=content["options"],
+            options=tuples_from_lists(content["options"]),
             recipe=recipe,
             data=checked,
             seed=check("seed", content["seed"], Seed | None),
@@ -100,7 +100,7 @@ class Origin:
         )
 
 
-# By identity, and beside the models: an attribute would be saved, tracked and copied by Keras.
+# By identity, and beside the models: Keras would save, track and copy an attribute.
 _origins: weakref.WeakKeyDictionary[keras.Model, Origin] = weakref.WeakKeyDictionary()
 
 
@@ -115,5 +115,5 @@ def origin_of(model: keras.Model) -> Origin | None:
 
 
 def remember(model: keras.Model, origin: Origin) -> None:
-    """Notes where a model comes from."""
+    """Records where a model comes from."""
     _origins[model] = origin

@@ -91,9 +91,7 @@ class Recipe:
 
         for name, legal in {"loss": Literal[tuple(OBJECTIVES)], **LEGAL}.items():
             keep(name, check(f"{self.name}: {name}", getattr(self, name), legal))
-        # A recipe that was read from JSON has lists where it had tuples.
-        options = {name: tuple(value) if isinstance(value, list) else value for name, value in self.options.items()}
-        keep("options", MappingProxyType(options))
+        keep("options", MappingProxyType(tuples_from_lists(self.options)))
         for name, legal in _LEGAL_BY_EPOCH.items():
             by_epoch = {
                 check(f"{self.name}: an epoch of {name}", int(epoch), Annotated[int, at_least(1)]): check(
@@ -122,3 +120,8 @@ class Recipe:
             return dict(value) if isinstance(value, Mapping) else value
 
         return {each.name: plain(getattr(self, each.name)) for each in dataclasses.fields(self)}
+
+
+def tuples_from_lists(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns options with tuples where JSON has lists."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}

@@ -1,4 +1,4 @@
-"""All that decides a training run, resolved and checked before anything starts."""
+"""What a run trains: everything that decides it, resolved and checked before anything starts."""
 
 from __future__ import annotations
 
@@ -6,35 +6,34 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Any
 
 import numpy as np
 
-from zoo.utils.constraints import Seed, at_least, check, positive
+from zoo import datasets
+from zoo.datasets import Dataset
 from zoo.errors import InvalidValue
-from zoo.models.origin import Origin
-from zoo.recipes import Recipe
 from zoo.models.catalogue import card
-
-if TYPE_CHECKING:
-    from zoo.datasets import Dataset
-
+from zoo.models.origin import Origin
+from zoo.recipes import LEGAL, Recipe
+from zoo.recipes.recipe import tuples_from_lists
+from zoo.utils.constraints import Seed, check
 
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """What a run trains, on what and how; two equal ones give the same run.
+    """What a run trains, on what and how. Two equal configurations give the same run.
 
     Args:
-        model: The model's name.
+        model: Name of the model.
         options: Every option of its builder.
-        dataset: The data set.
-        recipe: The recipe, with what the caller changed of it.
-        seed: Decides the initial weights, the order of the examples and every other draw.
-        unlabelled: Examples that the layers are pre-trained on, `(n, *input_shape)`: those of the training
-            set, labelled or not, and those that were given besides.
-        validation: What was asked to be kept for validation, where the data set was loaded by name.
-        labels: How many labels of the training set are used, or None for all.
+        dataset: Data set.
+        recipe: Recipe, with the caller's changes.
+        seed: Random seed of the initial weights, the order of the examples and every other draw.
+        unlabelled: Examples that the layers are pre-trained on, `(n, *input_shape)`: those of the training set,
+            labelled or not, and those given in addition.
+        validation: Requested size of the validation set, where the data set was loaded by its name. Defaults to None.
+        labels: Number of labels of the training set that are used. Defaults to None, all of them.
     """
 
     model: str
@@ -48,7 +47,7 @@ class Configuration:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Mini-batches in an epoch, the last, smaller one included."""
+        """Number of batches in an epoch, the last, smaller one included."""
         return math.ceil(len(self.dataset.train) / self.recipe.batch_size)
 
     @property
@@ -100,47 +99,47 @@ class Configuration:
         cls,
         content: Mapping[str, Any],
         *,
-        dataset: Dataset | None,
-        epochs: int | None,
+        dataset: Dataset | None = None,
+        epochs: int | None = None,
         unlabelled: np.ndarray | None = None,
     ) -> Configuration:
-        """Returns the configuration that `to_dict` was called on.
+        """Returns the configuration that `to_dict` was called on; other keys are left alone.
 
         Args:
-            content: What it returned.
-            dataset: The data set, where it cannot be loaded by its name.
-            epochs: Another number of epochs, or None for the same.
-            unlabelled: The examples without labels that were given besides.
+            content: What `to_dict` returned.
+            dataset: Data set, where it cannot be loaded by its name.
+            epochs: Number of epochs. Defaults to the same.
+            unlabelled: Unlabelled examples that were given in addition.
 
         Raises:
-            InvalidValue: The data are not those that the configuration was made for.
+            InvalidValue: A key is missing, or the data are not those that the configuration was made for.
         """
-        options = {name: tuple(each) if isinstance(each, list) else each for name, each in content["options"].items()}
-        known = content["dataset"]
+        names = ("model", "options", "dataset", "recipe", "seed", "validation", "labels", "unlabelled")
+        if missing := [name for name in names if name not in content]:
+            raise InvalidValue(f"A configuration must have {', '.join(names)}; {missing[0]} is missing.")
+        expected = content["dataset"]
         configuration = resolve(
             content["model"],
-            known["name"] if dataset is None else dataset,
+            expected["name"] if dataset is None else dataset,
             recipe=Recipe(**content["recipe"]),
             epochs=epochs,
-            batch_size=None,
-            learning_rate=None,
             validation=content["validation"] if dataset is None else None,
             seed=content["seed"],
-            options=options,
+            options=tuples_from_lists(content["options"]),
             labels=content["labels"],
             unlabelled=unlabelled,
         )
         if len(configuration.unlabelled) != content["unlabelled"]:
             raise InvalidValue(
-                f"The run was pre-trained on {content['unlabelled']} examples; there are "
-                f"{len(configuration.unlabelled)} now. Give unlabelled= as it was."
+                f"unlabelled must be the examples of before: the run was pre-trained on {content['unlabelled']} "
+                f"examples; got {len(configuration.unlabelled)}."
             )
-        found = configuration.to_dict()["dataset"]
-        if any(found[what] != known[what] for what in ("digest", "examples")):
+        given = configuration.to_dict()["dataset"]
+        if any(given[key] != expected[key] for key in ("digest", "examples")):
             raise InvalidValue(
-                f"The data set {known['name']} is not what the run was trained on: its digest is "
-                f"{found['digest'][:16]}..., with {found['examples']}; it was {known['digest'][:16]}..., "
-                f"with {known['examples']}."
+                f"The data set {expected['name']} is not the one that the run was trained on: its digest is "
+                f"{given['digest'][:16]}..., with {given['examples']}; it was {expected['digest'][:16]}..., "
+                f"with {expected['examples']}."
             )
         return configuration
 
@@ -149,100 +148,96 @@ def resolve(
     name: str,
     dataset: str | Dataset,
     *,
-    recipe: str | Recipe | None,
-    epochs: int | None,
-    batch_size: int | None,
-    learning_rate: float | None,
-    validation: float | int | None,
-    seed: int,
-    options: Mapping[str, Any],
+    recipe: str | Recipe | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    validation: float | int | None = None,
+    seed: int = 0,
+    options: Mapping[str, Any] | None = None,
     labels: int | None = None,
     unlabelled: np.ndarray | None = None,
     pretraining_epochs: int | None = None,
 ) -> Configuration:
-    """Checks what `train` was asked for and fills in the rest; `train` has the arguments.
+    """Checks the arguments of `zoo.train`, which documents them, and fills in the rest.
 
     It neither builds a model nor imports TensorFlow.
     """
-    model = card(name)
-    if not isinstance(recipe, Recipe):
-        recipe = model.recipe(recipe)
-    changes = {
-        "epochs": None if epochs is None else check("epochs", epochs, Annotated[int, at_least(1)]),
-        "batch_size": None if batch_size is None else check("batch_size", batch_size, Annotated[int, at_least(1)]),
-        "learning_rate": (
-            None if learning_rate is None else check("learning_rate", learning_rate, Annotated[float, positive])
-        ),
-    }
-    recipe = dataclasses.replace(recipe, **{key: value for key, value in changes.items() if value is not None})
-    if pretraining_epochs is not None:
-        if recipe.pretraining is None:
-            raise InvalidValue(f"{name}, recipe {recipe.name}, has no pre-training to give epochs to.")
+    model, options = card(name), options or {}
+    recipe = recipe if isinstance(recipe, Recipe) else model.recipe(recipe)
+    recipe = _change_recipe(recipe, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
+    if recipe.pretraining is None and (pretraining_epochs is not None or unlabelled is not None):
+        argument = "unlabelled" if pretraining_epochs is None else "pretraining_epochs"
+        raise InvalidValue(f"{argument} must be None: {name}, recipe {recipe.name}, has no pre-training.")
+    if recipe.pretraining is not None and pretraining_epochs is not None:
         pretraining = dataclasses.replace(recipe.pretraining, epochs=pretraining_epochs)
         recipe = dataclasses.replace(recipe, pretraining=pretraining)
-    if unlabelled is not None and recipe.pretraining is None:
-        raise InvalidValue(f"{name}, recipe {recipe.name}, has no pre-training to use unlabelled examples in.")
     seed = check("seed", seed, Seed)
-    model.resolve(options)
-
+    model.resolve(options)  # a misspelt option is told before data are loaded
     data = _load(dataset, validation, seed)
-    all_examples = data.train.x
+    examples = data.train.x
     if labels is not None:
         data = data.with_labels(labels, seed=seed)
     if unlabelled is not None:
-        all_examples = np.concatenate([all_examples, _checked(unlabelled, data.input_shape)])
+        examples = np.concatenate([examples, _check_unlabelled(unlabelled, data.input_shape)])
     _check_labels(name, recipe, data)
-    from_data = {"input_shape": data.input_shape, "classes": data.classes, "longest": data.longest}
-    from_data = {key: value for key, value in from_data.items() if key in model.options}
-    resolved = model.resolve(
-        {**recipe.options, **options, **{key: from_data[key] for key in from_data if key not in options}}
-    )
-    for key, value in from_data.items():
-        if resolved[key] != value:
-            raise InvalidValue(f"{name}: {key} must be {value} for the data set {data.name}; got {resolved[key]}.")
-    if recipe.weight_penalty and "l2" not in options:
-        resolved["l2"] = recipe.weight_penalty / (2 * len(data.train))
     return Configuration(
         model=name,
-        options=resolved,
+        options=_resolve_options(name, recipe, options, data),
         dataset=data,
         recipe=recipe,
         seed=seed,
-        unlabelled=all_examples,
+        unlabelled=examples,
         validation=validation,
         labels=labels,
     )
 
 
+def _change_recipe(recipe: Recipe, **changes: Any) -> Recipe:
+    given = {name: check(name, value, LEGAL[name]) for name, value in changes.items() if value is not None}
+    return dataclasses.replace(recipe, **given)
+
+
+def _resolve_options(name: str, recipe: Recipe, options: Mapping[str, Any], data: Dataset) -> dict[str, Any]:
+    """Returns every option of the builder: the caller's, then the recipe's, then those that the data decide."""
+    model = card(name)
+    from_data = {"input_shape": data.input_shape, "classes": data.classes, "longest": data.longest}
+    from_data = {key: value for key, value in from_data.items() if key in model.options}
+    resolved = model.resolve({**recipe.options, **from_data, **options})
+    for key, value in from_data.items():
+        if resolved[key] != value:
+            raise InvalidValue(f"{name}: {key} must be {value} for the data set {data.name}; got {resolved[key]}.")
+    if recipe.weight_penalty and "l2" not in options:
+        resolved["l2"] = recipe.weight_penalty / (2 * len(data.train))
+    return resolved
+
+
 def _check_labels(name: str, recipe: Recipe, data: Dataset) -> None:
-    """Raises InvalidValue where examples have one label and the model learns sequences, or the other way round."""
+    """Raises InvalidValue if the model learns sequences and the data have single labels, or the other way round."""
     takes_sequences = recipe.objective.targets == "sequences"
     if takes_sequences and data.longest is None:
         raise InvalidValue(
-            f"{name} learns to read sequences, as in the data set digits_sequences; {data.name} has one label an "
-            f"example."
+            f"{name} learns sequences, as in the data set digits_sequences; {data.name} has one label per example."
         )
     if data.longest is not None and not takes_sequences and recipe.objective.needs_labels:
         raise InvalidValue(
-            f"{name} learns one label an example; {data.name} has sequences of up to {data.longest}, which depth_cnn "
-            f"reads."
+            f"{name} learns one label per example; {data.name} has sequences of up to {data.longest} digits. "
+            "depth_cnn reads them."
         )
 
 
-def _checked(unlabelled: Any, shape: tuple[int, ...]) -> np.ndarray:
+def _check_unlabelled(unlabelled: Any, shape: tuple[int, ...]) -> np.ndarray:
     unlabelled = np.asarray(unlabelled, "float32")
     if unlabelled.shape[1:] != shape or not len(unlabelled):
-        raise InvalidValue(f"Unlabelled examples must have shape {shape} each; got an array of {unlabelled.shape}.")
+        raise InvalidValue(f"unlabelled must have shape (n, {', '.join(map(str, shape))}); got {unlabelled.shape}.")
     if not np.isfinite(unlabelled).all():
-        raise InvalidValue("Unlabelled examples must be finite; some are NaN or infinite.")
+        raise InvalidValue("unlabelled must be finite; got NaN or infinite values.")
     return unlabelled
 
 
 def _load(dataset: str | Dataset, validation: float | int | None, seed: int) -> Dataset:
-    from zoo import datasets
-
-    if isinstance(dataset, datasets.Dataset):
-        if validation is not None:
-            raise InvalidValue("validation is decided when a data set is loaded; this one is loaded already.")
-        return dataset
-    return datasets.load(dataset, validation=validation, seed=seed)
+    if not isinstance(dataset, Dataset):
+        return datasets.load(dataset, validation=validation, seed=seed)
+    if validation is not None:
+        raise InvalidValue("validation must be None for a data set that is loaded already; give it to datasets.load.")
+    return dataset

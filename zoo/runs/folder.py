@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import InvalidValue, RunFailed
-from zoo.utils.files import replacing
 from zoo.models.origin import origin_of
 from zoo.saving.keras_files import save
+from zoo.utils.files import replacing
 
 if TYPE_CHECKING:
     import keras

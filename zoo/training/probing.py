@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zoo import datasets
 from zoo.errors import InvalidValue
 from zoo.models.origin import origin_of
-from zoo.saving.opening import open_model
+from zoo.runs.opening import open_model
 from zoo.utils.constraints import Count, check
 
 if TYPE_CHECKING:
@@ -44,9 +44,10 @@ def probe(path: str | Path, dataset: str = "digits", *, examples: int = 1000) ->
     if origin.recipe.objective.needs_labels and model.output_shape[-1] != data.classes:
         raise InvalidValue(f"{path} tells {model.output_shape[-1]} classes apart; {dataset} has {data.classes}.")
 
-    from zoo.recipes.compiling import compile_model, prepare
+    from zoo.recipes.compiling import prepare
     from zoo.telemetry import GradientProbe
+    from zoo.training.in_memory import compile_model
 
-    compile_model(model, origin.recipe, steps_per_epoch=1)
+    compile_model(model)
     x, y = prepare(origin.recipe, data.train.x[:examples], data.train.y[:examples], classes=data.classes)
     return GradientProbe(x, y).measure(model)

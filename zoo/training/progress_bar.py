@@ -11,7 +11,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from zoo.telemetry import GradientRecorder
-from zoo.training.table_writer import in_order
+from zoo.training.table_writer import sort_metrics
 from zoo.training.terminal_view import layer_line, layer_table
 
 REFRESH = 0.5  # seconds from one look at the gradients to the next
@@ -76,7 +76,7 @@ class ProgressBar(keras.callbacks.Callback):
             self._look()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        logs = in_order(logs or {})
+        logs = sort_metrics(logs or {})
         self._progress.update(
             self._task,
             completed=(epoch + 1) * self._steps,

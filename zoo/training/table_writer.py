@@ -1,4 +1,4 @@
-"""What a training looks after while it runs: its tables on disk, and a loss that breaks."""
+"""The tables of a run on disk, updated while it trains."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from zoo.telemetry import GradientRecorder
 from zoo.telemetry.gradient_recorder import COLUMNS
 
 
-class Tables(keras.callbacks.Callback):
-    """Keeps `metrics.csv` and `gradients.csv` up to date, and stops when the loss is NaN or infinite.
+class TableWriter(keras.callbacks.Callback):
+    """Writes the metrics and records after every epoch, and stops the training if the loss is NaN or infinite.
 
     Args:
-        folder: The run's folder.
-        recorder: The recorder, which must come before this callback in the list.
+        folder: Folder of the run.
+        recorder: Recorder of the training; it must come before this callback in the list.
     """
 
     def __init__(self, folder: RunFolder, recorder: GradientRecorder) -> None:
@@ -28,37 +28,36 @@ class Tables(keras.callbacks.Callback):
         self._rows: list[dict[str, float]] = []
 
     def restore(self, epochs: int) -> None:
-        """Takes up the tables on disk, of an earlier part of the same training.
+        """Reads the tables of an earlier part of the same training.
 
         Args:
-            epochs: How many epochs of it count; later rows are dropped.
+            epochs: Number of epochs to keep; later rows are dropped.
         """
 
-        def until_then(name: str) -> pd.DataFrame | None:
+        def read(name: str) -> pd.DataFrame | None:
             table = self._folder.read_table(name)
             return None if table is None else table[table["epoch"] <= epochs]
 
-        metrics, gradients = until_then("metrics.csv"), until_then("gradient_details.csv")
+        metrics, gradients = read("metrics.csv"), read("gradient_details.csv")
         if metrics is not None:
             self._rows = [{**row, "epoch": int(row["epoch"])} for _, row in metrics.iterrows()]
         if gradients is not None:
-            activations, histograms = until_then("activations.csv"), until_then("histograms.csv")
-            self._recorder.restore(gradients, activations=activations, histograms=histograms)
+            self._recorder.restore(gradients, activations=read("activations.csv"), histograms=read("histograms.csv"))
 
     @property
     def metrics(self) -> pd.DataFrame:
-        """One row an epoch; without rows before the first has ended."""
+        """One row per epoch; empty before the first has ended."""
         return pd.DataFrame(self._rows) if self._rows else pd.DataFrame(columns=["epoch", "loss"])
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self._rows.append({"epoch": epoch + 1, **in_order(logs or {})})
+        self._rows.append({"epoch": epoch + 1, **sort_metrics(logs or {})})
         self._folder.write_table("metrics.csv", self.metrics)
         self.write_gradients()
         if not math.isfinite(self._rows[-1]["loss"]):
             self.model.stop_training = True
 
     def write_gradients(self) -> None:
-        """Writes the magnitudes, all that was measured, and what else was asked for, as tables."""
+        """Writes the sizes of the gradients, everything measured of them, and the other records."""
         details = self._recorder.frame(full=True)
         self._folder.write_table("gradients.csv", details[list(COLUMNS)])
         self._folder.write_table("gradient_details.csv", details)
@@ -71,10 +70,10 @@ class Tables(keras.callbacks.Callback):
                 self._folder.write_table(name, table)
 
 
-def in_order(logs: Mapping[str, float]) -> dict[str, float]:
-    """Puts metrics as a reader looks for them: those of training first, the loss before the rest.
+def sort_metrics(logs: Mapping[str, float]) -> dict[str, float]:
+    """Sorts metrics as a reader looks for them: training before validation, the loss before the rest.
 
-    >>> list(in_order({"accuracy": 0.9, "loss": 0.1, "val_accuracy": 0.8, "val_loss": 0.2}))
+    >>> list(sort_metrics({"accuracy": 0.9, "loss": 0.1, "val_accuracy": 0.8, "val_loss": 0.2}))
     ['loss', 'accuracy', 'val_loss', 'val_accuracy']
     """
     return {name: logs[name] for name in sorted(logs, key=lambda n: (n.startswith("val_"), not n.endswith("loss")))}

@@ -14,7 +14,7 @@ import zoo
 from zoo import datasets
 from zoo.datasets.dataset import Split
 from zoo.ensembles import train_ensemble
-from zoo.saving.opening import open_model
+from zoo.runs.opening import open_model
 
 ROOT = Path(__file__).parents[3]
 ON_TWO_REPLICAS = """

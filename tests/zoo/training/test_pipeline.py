@@ -109,7 +109,7 @@ class TestResume:
         """Broken off in a stage, after so many of its epochs: within stages, and between them."""
         number, done = at
 
-        class Interrupt(stage.Tables):
+        class Interrupt(stage.TableWriter):
             stages = 0
 
             def on_train_begin(self, logs=None):
@@ -120,7 +120,7 @@ class TestResume:
                     raise KeyboardInterrupt
 
         with monkeypatch.context() as patched:
-            patched.setattr(stage, "Tables", Interrupt)
+            patched.setattr(stage, "TableWriter", Interrupt)
             broken = train(tmp_path / "run", name)
         assert broken.status == "interrupted"
         assert not broken.test
@@ -168,7 +168,7 @@ class TestLabels:
         more = np.random.default_rng(0).uniform(size=(100, 8, 8, 1))
         run = train(tmp_path / "run", unlabelled=more)
         assert json.loads((run.folder / "config.json").read_text())["unlabelled"] == 1394
-        with pytest.raises(InvalidValue, match="Give unlabelled= as it was"):
+        with pytest.raises(InvalidValue, match="unlabelled must be the examples of before"):
             zoo.resume(run.folder, progress=False)
         assert zoo.resume(run.folder, unlabelled=more, progress=False).status == "finished"
 

@@ -143,14 +143,14 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path):
 
 
 def test_ctrl_c_ends_the_run_tidily_with_what_it_has(tmp_path, monkeypatch):
-    class Interrupt(tables.Tables):
+    class Interrupt(tables.TableWriter):
         content_with_calls = True
 
         def on_train_batch_end(self, batch, logs=None):
             if len(self.metrics) == 1:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(stage, "Tables", Interrupt)
+    monkeypatch.setattr(stage, "TableWriter", Interrupt)
     run = train(tmp_path / "run", epochs=5)
     assert run.status == "interrupted"
     assert {path.name for path in run.folder.iterdir()} == FILES
@@ -161,13 +161,13 @@ def test_ctrl_c_ends_the_run_tidily_with_what_it_has(tmp_path, monkeypatch):
 
 
 def test_ctrl_c_before_the_first_epoch_ended_still_leaves_a_run(tmp_path, monkeypatch):
-    class Interrupt(tables.Tables):
+    class Interrupt(tables.TableWriter):
         content_with_calls = True
 
         def on_train_batch_begin(self, batch, logs=None):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(stage, "Tables", Interrupt)
+    monkeypatch.setattr(stage, "TableWriter", Interrupt)
     run = train(tmp_path / "run")
     assert {path.name for path in run.folder.iterdir()} == FILES - {
         "checkpoint.npz",
@@ -185,7 +185,7 @@ def test_a_loss_that_breaks_stops_the_run_says_where_and_keeps_the_records(tmp_p
     assert "learning rate below 1e+30" in str(error.value)
     run = error.value.run
     layer, variable = re.search(
-        r"The gradient broke first at step 2, in layer (\w+) \((\w+)\)", str(error.value)
+        r"The gradient first broke at step 2, in layer (\w+) \((\w+)\)", str(error.value)
     ).groups()
     broken = run.gradients[run.gradients["l2"].isna()]
     assert (layer, variable) in set(zip(broken["layer"], broken["variable"], strict=True))

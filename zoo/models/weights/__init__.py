@@ -118,6 +118,4 @@ def fill(model: keras.Model, card: WeightsCard) -> None:
 
 def _read(path: Path) -> WeightsCard:
     content = json.loads(path.read_text(encoding="utf-8"))
-    origin = Origin.from_dict(content.pop("origin"))
-    options = {name: tuple(value) if isinstance(value, list) else value for name, value in origin.options.items()}
-    return WeightsCard(origin=replace(origin, options=options), **content)
+    return WeightsCard(origin=Origin.from_dict(content.pop("origin")), **content)

@@ -19,7 +19,7 @@ from zoo.evaluation import evaluate
 from zoo.models.catalogue import card
 from zoo.models.origin import Origin, origin_of, remember
 from zoo.models.weights import FOLDER
-from zoo.saving.opening import open_model
+from zoo.runs.run import open_run
 from zoo.utils.files import replacing
 
 LIMITS = (
@@ -41,11 +41,10 @@ def make(run: str | Path, folder: Path = FOLDER) -> Path:
     Raises:
         InvalidValue: There is no finished run there.
     """
-    run = Path(run)
-    result = json.loads((run / "result.json").read_text()) if (run / "result.json").is_file() else {}
-    if result.get("status") != "finished":
-        raise InvalidValue(f"{run} holds no run that has finished.")
-    model = open_model(run)
+    finished = open_run(run)
+    if finished.status != "finished":
+        raise InvalidValue(f"{run} must hold a finished run; it is {finished.status}.")
+    model = finished.model
     origin = origin_of(model)
     if origin is None or origin.recipe is None:
         raise InvalidValue(f"{run} holds no trained model of the zoo.")
@@ -60,7 +59,7 @@ def make(run: str | Path, folder: Path = FOLDER) -> Path:
         "name": origin.data["name"],
         "command": _command(origin),
         "metrics": {name: interval._asdict() for name, interval in measured.metrics.items()},
-        "versions": json.loads((run / "config.json").read_text())["versions"],
+        "versions": finished.config["versions"],
         "parameters": sum(weight.size for weight in rounded),
         "sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
         "limits": LIMITS.format(title=origin.data["title"]),

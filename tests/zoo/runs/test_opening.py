@@ -6,7 +6,7 @@ import pytest
 import zoo
 from zoo.errors import InvalidValue, UnknownName, UnsafeFile
 from zoo.models.origin import origin_of
-from zoo.saving.opening import open_model
+from zoo.runs.opening import open_model
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def run(tmp_path):
     """What is read of a run's folder."""
     folder = tmp_path / "run"
     folder.mkdir()
-    (folder / "config.json").write_text("{}")
+    (folder / "config.json").write_text(json.dumps({"model": "shallow_mlp", "recipe": {}}))
     zoo.save(zoo.create("shallow_mlp", input_shape=(4,), hidden=3, classes=2), folder / "model.keras")
     (folder / "result.json").write_text(json.dumps({"test": {"accuracy": 0.75}}))
     return folder
@@ -36,9 +36,9 @@ def test_a_name_opens_with_its_first_weights_or_those_that_are_named():
     assert origin_of(open_model("shallow_mlp", weights="semeion")).data["name"] == "semeion"
 
 
-def test_a_run_that_has_no_model_yet_can_be_gone_on_with(run):
+def test_a_run_without_a_model_yet_can_be_continued(run):
     (run / "model.keras").unlink()
-    with pytest.raises(InvalidValue, match=r"has no model.keras yet; zoo train --resume .*run goes on with it"):
+    with pytest.raises(InvalidValue, match=r"has no model.keras yet; zoo train --resume .*run continues it"):
         open_model(run)
 
 
@@ -57,5 +57,5 @@ def test_what_is_not_there_is_said_as_what_it_was_meant_for(run, tmp_path):
         open_model("nielsen_cnn")
     with pytest.raises(UnknownName, match='Did you mean "mnist"'):
         open_model("lenet5", weights="minst")
-    with pytest.raises(InvalidValue, match="weights='mnist' goes with a model's name; .*run has its own"):
+    with pytest.raises(InvalidValue, match="weights='mnist' must come with the name of a model; .*run has weights"):
         open_model(run, weights="mnist")

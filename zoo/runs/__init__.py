@@ -1,0 +1,1 @@
+"""A run: a folder that is written, opened and read again."""
