@@ -122,7 +122,6 @@ UNFINISHED_FILES = {
     "zoo.cli",
     "zoo.datasets.dataset",
     "zoo.layers.rbm",
-    "zoo.loop.fit",
     "zoo.telemetry.gradient_recorder",
     "zoo.telemetry.tap",
     "zoo.training.trainer",
@@ -131,7 +130,6 @@ UNFINISHED_FILES = {
 UNFINISHED_FUNCTIONS = {
     "zoo.cli.train",
     "zoo.cli.tune",
-    "zoo.loop.fit.fit",
     "zoo.runs.configuration.resolve",
     "zoo.training.stage.run_stage",
     "zoo.training.trainer._all_stages",

@@ -1,4 +1,4 @@
-"""A training that is killed and taken up again ends as the one that was not, bit for bit."""
+"""A training that is killed and resumed ends as one that is not, bit for bit."""
 
 import functools
 import json
@@ -46,22 +46,34 @@ class Killed(BaseException):
 
 
 class Kill(keras.callbacks.Callback):
-    """Ends a training as abruptly as an exception can, before a given call of a given epoch."""
+    """Ends a training as abruptly as an exception can, before a call of an epoch.
+
+    Args:
+        moments: Pairs of an epoch and a call, counted from 0. Before the last one the training ends; before the others
+            a copy of the checkpoint is made, which is all that a killed training leaves.
+        checkpoint: The checkpoint.
+    """
 
     content_with_calls = True
 
-    def __init__(self, epoch, call):
+    def __init__(self, *moments, checkpoint=None):
         super().__init__()
-        self.left, self.calls = epoch, call
+        self.moments, self.checkpoint = moments, checkpoint
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.left -= 1
+        self.epoch, self.call = epoch, -1
 
     def on_train_batch_begin(self, batch, logs=None):
-        if self.left < 0:
-            self.calls -= 1
-            if self.calls < 0:
-                raise Killed
+        self.call += 1
+        moment = (self.epoch, self.call)
+        if self.checkpoint and moment in self.moments and self.checkpoint.exists():
+            shutil.copy(self.checkpoint, copy_of(self.checkpoint, moment))
+        if moment == self.moments[-1]:
+            raise Killed
+
+
+def copy_of(checkpoint, moment):
+    return checkpoint.with_name("{}-{}.npz".format(*moment))
 
 
 def options(**more):
@@ -71,64 +83,70 @@ def options(**more):
 TABLES = (lambda r: r.frame(full=True), GradientRecorder.activation_frame, GradientRecorder.histogram_frame)
 
 
+MOMENTS = [(0, 1), (2, 0), (2, 1), (3, 3)]
+
+
+def train(points, checkpoint, *callbacks, jit_compile):
+    """Trains a net with a recorder; returns its variables, its history and the recorder's tables."""
+    model, recorder = net(), GradientRecorder(activations=True, histograms=True)
+    same = options(validation_split=0.2, checkpoint_every=2, jit_compile=jit_compile)
+    history = fit(model, *points, callbacks=[recorder, *callbacks], checkpoint=checkpoint, **same)
+    variables = [variable.numpy() for variable in (*model.variables, *model.optimizer.variables)]
+    return variables, history.history, [table(recorder) for table in TABLES]
+
+
 @pytest.fixture(scope="module")
-def whole(points, tmp_path_factory):
-    """A function that returns the variables, the history and the tables of a training that nothing broke off."""
+def trainings(points, tmp_path_factory):
+    """A function that returns an uninterrupted training and the checkpoint of one that was killed."""
 
     @functools.cache
-    def train(jit_compile):
-        model, records = net(), GradientRecorder(activations=True, histograms=True)
-        path = tmp_path_factory.mktemp("whole") / "checkpoint.npz"
-        same = options(validation_split=0.2, checkpoint_every=2, jit_compile=jit_compile)
-        history = fit(model, *points, callbacks=[records], checkpoint=path, **same)
-        variables = [each.numpy() for each in (*model.variables, *model.optimizer.variables)]
-        return variables, history.history, [kind(records) for kind in TABLES]
+    def train_both(jit_compile):
+        folder = tmp_path_factory.mktemp("trainings")
+        killed = folder / "killed.npz"
+        with pytest.raises(Killed):
+            train(points, killed, Kill(*MOMENTS, checkpoint=killed), jit_compile=jit_compile)
+        return train(points, folder / "uninterrupted.npz", jit_compile=jit_compile), killed
 
-    return train
+    return train_both
 
 
-@pytest.mark.xdist_group("broken off")
+@pytest.mark.xdist_group("resumed")
 @pytest.mark.parametrize(
-    ("epoch", "call", "jit_compile"), [(0, 1, False), (2, 0, False), (2, 1, False), (3, 3, False), (2, 1, True)]
+    ("epoch", "call", "jit_compile"),
+    [*((*moment, False) for moment in MOMENTS), pytest.param(2, 1, True, marks=pytest.mark.large)],
 )
-def test_a_training_goes_on_with_the_same_numbers(points, tmp_path, whole, epoch, call, jit_compile):
-    path = tmp_path / "checkpoint.npz"
-    same = options(validation_split=0.2, checkpoint_every=2, jit_compile=jit_compile)
-    variables, history, tables = whole(jit_compile)
-    with pytest.raises(Killed):
-        fit(net(), *points, callbacks=[GradientRecorder(activations=True, histograms=True), Kill(epoch, call)],
-            checkpoint=path, **same)  # fmt: skip
-    resumed, rest = net(), GradientRecorder(activations=True, histograms=True)
-    again = fit(resumed, *points, callbacks=[rest], checkpoint=path, **same)
-    for one, other in zip(variables, (*resumed.variables, *resumed.optimizer.variables), strict=True):
-        assert (one == other.numpy()).all()
-    assert again.history == history
-    for kind, table in zip(TABLES, tables, strict=True):
-        later = table.query(f"epoch > {epoch}").reset_index(drop=True)
-        pd.testing.assert_frame_equal(kind(rest), later, check_exact=True)
+def test_a_resumed_training_has_the_same_numbers(points, trainings, epoch, call, jit_compile):
+    (variables, history, tables), killed = trainings(jit_compile)
+    resumed, resumed_history, rest = train(points, copy_of(killed, (epoch, call)), jit_compile=jit_compile)
+    for variable, resumed_variable in zip(variables, resumed, strict=True):
+        assert (variable == resumed_variable).all()
+    assert resumed_history == history
+    for table, later in zip(tables, rest, strict=True):
+        expected = table.query(f"epoch > {epoch}").reset_index(drop=True)
+        pd.testing.assert_frame_equal(later, expected, check_exact=True)
 
 
-def test_early_stopping_remembers_its_patience(points, tmp_path):
+def test_early_stopping_resumes_with_its_patience(points, tmp_path):
     def stopping():
         return keras.callbacks.EarlyStopping("loss", patience=3, min_delta=100)
 
     path = tmp_path / "checkpoint.npz"
     with pytest.raises(Killed):
-        fit(net(), *points, callbacks=[stopping(), Kill(2, 0)], checkpoint=path, **options(epochs=9))
+        fit(net(), *points, callbacks=[stopping(), Kill((2, 0))], checkpoint=path, **options(epochs=9))
     history = fit(net(), *points, callbacks=[stopping()], checkpoint=path, **options(epochs=9))
     assert len(history.history["loss"]) == 4
 
 
-def test_a_reduced_learning_rate_is_not_reduced_again(points, tmp_path):
+def test_a_reduced_learning_rate_is_not_reduced_again_on_resuming(points, tmp_path):
     def reducing():
         return keras.callbacks.ReduceLROnPlateau("loss", patience=1, min_delta=100, factor=0.1)
 
-    whole, resumed = net(), net()
-    fit(whole, *points, callbacks=[reducing()], checkpoint=tmp_path / "one.npz", **options())
+    uninterrupted, resumed = net(), net()
+    fit(uninterrupted, *points, callbacks=[reducing()], checkpoint=tmp_path / "one.npz", **options())
     with pytest.raises(Killed):
-        fit(net(), *points, callbacks=[reducing(), Kill(2, 0)], checkpoint=tmp_path / "two.npz", **options())
+        fit(net(), *points, callbacks=[reducing(), Kill((2, 0))], checkpoint=tmp_path / "two.npz", **options())
     fit(resumed, *points, callbacks=[reducing()], checkpoint=tmp_path / "two.npz", **options())
-    assert float(resumed.optimizer.learning_rate) == float(whole.optimizer.learning_rate) < 0.01
+    assert float(resumed.optimizer.learning_rate) == float(uninterrupted.optimizer.learning_rate) < 0.01
 
 
 def test_a_finished_training_is_not_trained_again(points, tmp_path):
@@ -147,14 +165,14 @@ def test_the_checkpoint_of_another_training_is_refused(points, tmp_path):
         fit(net(keras.optimizers.SGD(0.1, momentum=0.9)), *points, checkpoint=path, **options())
 
 
-def test_what_is_no_checkpoint_is_refused(points, tmp_path):
+def test_a_file_that_is_not_a_checkpoint_is_refused(points, tmp_path):
     path = tmp_path / "checkpoint.npz"
     path.write_bytes(b"PK\x03\x04 not a zip file")
     with pytest.raises(RunFailed, match="checkpoint.npz is not a checkpoint"):
         fit(net(), *points, checkpoint=path, **options())
 
 
-def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path, monkeypatch):
+def test_a_full_disk_leaves_the_previous_checkpoint(tmp_path, monkeypatch):
     import tensorflow as tf
 
     checkpoint = Checkpoint(tmp_path / "checkpoint.npz")
@@ -172,16 +190,23 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.npz"]
 
 
+def test_a_checkpoint_of_the_first_version_is_read(tmp_path):
+    position = {"epoch": 1, "step": 0, "history": [{"loss": 0.5}], "way": [True, False], "seconds": 2.0}
+    np.savez(tmp_path / "checkpoint.npz", position=np.array(json.dumps(position)))
+    assert Checkpoint(tmp_path / "checkpoint.npz").position().compile_mode == [True, False]
+
+
 @pytest.fixture(scope="module")
-def whole_run(tmp_path_factory):
-    """The folder of a run that nothing broke off."""
-    folder = tmp_path_factory.mktemp("whole") / "run"
+def uninterrupted_run(tmp_path_factory):
+    """The folder of a run that was not interrupted."""
+    folder = tmp_path_factory.mktemp("uninterrupted") / "run"
     return zoo.train("dropout_mlp", "moons", run_dir=folder, progress=False, **MODEL).folder
 
 
 @pytest.mark.xdist_group("killed")
 class TestRuns:
-    def test_a_run_killed_at_random_moments_ends_as_one_that_was_not(self, tmp_path, whole_run):
+    @pytest.mark.large
+    def test_a_run_killed_at_random_moments_ends_as_one_that_is_not(self, tmp_path, uninterrupted_run):
         draw = random.Random(0)
         command = [sys.executable, "-m", "zoo.cli", "train"]
         start = [*command, "dropout_mlp", "--dataset", "moons", "--epochs", "4", "--batch-size", "16", "--seed", "3",
@@ -201,9 +226,9 @@ class TestRuns:
                 break
         assert kills
         assert process.returncode == 0, errors[-2000:]
-        assert_same_runs(whole_run, tmp_path / "killed")
+        assert_same_runs(uninterrupted_run, tmp_path / "killed")
 
-    def test_a_kill_while_the_checkpoint_is_written_costs_an_epoch_at_most(self, tmp_path, whole_run):
+    def test_a_kill_while_a_checkpoint_is_written_costs_at_most_an_epoch(self, tmp_path, uninterrupted_run):
         program = """
 import os, signal, sys
 import numpy as np, zoo
@@ -223,21 +248,21 @@ zoo.train("dropout_mlp", "moons", epochs=4, batch_size=16, seed=3, run_dir=sys.a
         assert Checkpoint(folder / "checkpoint.npz").position().epoch == 2
         assert len(pd.read_csv(folder / "metrics.csv")) == 3  # ahead of the checkpoint
         zoo.resume(folder, progress=False)
-        assert_same_runs(whole_run, folder)
+        assert_same_runs(uninterrupted_run, folder)
 
     def test_a_run_can_be_made_longer(self, tmp_path):
         run = zoo.train("deep_mlp", "moons", run_dir=tmp_path / "run", progress=False, **{**MODEL, "epochs": 2})
         longer = zoo.resume(run.folder, epochs=4, progress=False)
-        assert longer.seconds > run.seconds  # of all of it
+        assert longer.seconds > run.seconds  # both parts count
         assert zoo.resume(run.folder, progress=False).seconds == longer.seconds
-        whole = zoo.train("deep_mlp", "moons", run_dir=tmp_path / "whole", progress=False, **MODEL)
-        assert_same_runs(whole.folder, run.folder)
+        uninterrupted = zoo.train("deep_mlp", "moons", run_dir=tmp_path / "uninterrupted", progress=False, **MODEL)
+        assert_same_runs(uninterrupted.folder, run.folder)
 
-    def test_what_is_no_run_is_refused(self, tmp_path):
+    def test_a_folder_without_a_run_is_refused(self, tmp_path):
         with pytest.raises(InvalidValue, match="There is no run in .*: it has no config.json"):
             zoo.resume(tmp_path, progress=False)
 
-    def test_a_run_of_other_data_is_refused(self, tmp_path):
+    def test_a_run_on_other_data_is_refused(self, tmp_path):
         run = zoo.train("deep_mlp", "moons", run_dir=tmp_path / "run", progress=False, epochs=1)
         config = json.loads((run.folder / "config.json").read_text())
         config["dataset"]["digest"] = "0" * 64

@@ -1,3 +1,5 @@
+"""Convolutions as matrix products give what convolutions give."""
+
 import keras
 import numpy as np
 import pytest
@@ -12,26 +14,26 @@ from zoo.training import fit
 @pytest.mark.parametrize("padding", ["valid", "same"])
 @pytest.mark.parametrize("strides", [1, 2, (3, 1)])
 @pytest.mark.parametrize("size", [1, 2, 5, (3, 4)])
-def test_a_convolution_is_what_it_was(size, strides, padding):
+def test_outputs_and_gradients_are_those_of_the_convolution(size, strides, padding):
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((11, 9, 3)), layers.Conv2D(4, size, strides, padding)])
     x = tf.random.normal((2, 11, 9, 3))
 
-    def outputs_and_slopes():
+    def compute():
         with tf.GradientTape() as tape:
             tape.watch(x)
             y = model(x)
             loss = tf.reduce_sum(y**2)
-        return [y, *tape.gradient(loss, [x, *[each.value for each in model.trainable_variables]])]
+        return [y, *tape.gradient(loss, [x, *[weight.value for weight in model.trainable_variables]])]
 
-    expected = outputs_and_slopes()
+    expected = compute()
     with as_matrix_products(model):
-        found = outputs_and_slopes()
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_allclose(one, other, rtol=2e-4, atol=2e-4)
+        values = compute()
+    for value, expected_value in zip(values, expected, strict=True):
+        np.testing.assert_allclose(value, expected_value, rtol=2e-4, atol=2e-4)
 
 
-def test_layers_are_left_as_they_were():
+def test_layers_are_restored():
     model = keras.Sequential([keras.Input((5, 5, 1)), layers.Conv2D(2, 3)])
     before = set(vars(model.layers[0]))
     with as_matrix_products(model):
@@ -39,7 +41,7 @@ def test_layers_are_left_as_they_were():
     assert set(vars(model.layers[0])) == before
 
 
-def test_convolutions_that_cannot_be_written_so_are_left_alone():
+def test_grouped_and_dilated_convolutions_are_left_out():
     model = keras.Sequential(
         [
             keras.Input((9, 9, 2)),
@@ -68,34 +70,34 @@ def lenet(x):
 
 
 def test_a_training_ends_with_the_weights_of_keras_own_fit(tmp_path, monkeypatch):
-    """In each way that the loop may choose."""
+    """In each compile mode."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     random = np.random.default_rng(0)
     x, y = random.uniform(size=(55, 8, 8, 1)).astype("float32"), random.integers(3, size=55)
     stock = lenet(x)
     stock.fit(x, y, batch_size=10, epochs=2, shuffle=False, verbose=0)
-    for name, way in MODES.items():
+    for name, mode in MODES.items():
         ours = lenet(x)
-        monkeypatch.setattr("zoo.loop.session.choose_compile_mode", _always(way))
+        monkeypatch.setattr("zoo.loop.session.choose_compile_mode", _always(mode))
         fit(ours, x, y, batch_size=10, epochs=2, shuffle=False, verbose=0)
         for one, other in zip(ours.get_weights(), stock.get_weights(), strict=True):
             np.testing.assert_allclose(one, other, atol=1e-5, err_msg=name)
 
 
-def _always(way):
-    return lambda make, rows, **_: (make(way), way)
+def _always(mode):
+    return lambda compile_steps, rows, **_: (compile_steps(mode), mode)
 
 
-def test_a_way_is_kept_by_a_checkpoint(tmp_path, monkeypatch):
+def test_a_checkpoint_keeps_the_compile_mode(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     random = np.random.default_rng(0)
     x, y = random.uniform(size=(40, 8, 8, 1)).astype("float32"), random.integers(3, size=40)
     with monkeypatch.context() as patched:
         patched.setattr("zoo.loop.session.choose_compile_mode", _always(CompileMode(jit_compile=True, products=True)))
-        whole = lenet(x)
-        fit(whole, x, y, batch_size=10, epochs=4, verbose=0)
+        uninterrupted = lenet(x)
+        fit(uninterrupted, x, y, batch_size=10, epochs=4, verbose=0)
         fit(lenet(x), x, y, batch_size=10, epochs=2, verbose=0, checkpoint=tmp_path / "run.npz")
     resumed = lenet(x)
     fit(resumed, x, y, batch_size=10, epochs=4, verbose=0, checkpoint=tmp_path / "run.npz")
-    for one, other in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+    for one, other in zip(uninterrupted.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)

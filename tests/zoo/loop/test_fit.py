@@ -1,4 +1,4 @@
-"""The compiled loop trains as Keras' own `fit` does, given the same mini-batches."""
+"""The compiled loop trains as Keras' own `fit` does, given the same batches."""
 
 import dataclasses
 import functools
@@ -23,7 +23,7 @@ OPTIMIZERS = [
     for name, value in vars(keras.optimizers).items()
     if isinstance(value, type)
     and issubclass(value, keras.optimizers.Optimizer)
-    and name not in ("Optimizer", "LossScaleOptimizer", "MultiOptimizer")  # the last two are made of others
+    and name not in ("Optimizer", "LossScaleOptimizer", "MultiOptimizer")  # the last two wrap others
 ]
 
 
@@ -54,7 +54,7 @@ def assert_same_weights(one, other, *, rtol=1e-5):
 
 
 def both(points, make=model, *, epochs=2, jit_compile=False, **options):
-    """Trains a model by Keras' own fit and another by the loop, on the same mini-batches."""
+    """Trains a model by Keras' own fit and another by the loop, on the same batches."""
     stock, ours = make(), make()
     same = {"batch_size": 10, "epochs": epochs, "shuffle": False, "verbose": 0}
     expected = stock.fit(*points, **same, **options)
@@ -63,7 +63,7 @@ def both(points, make=model, *, epochs=2, jit_compile=False, **options):
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_every_optimizer_of_keras_makes_the_same_weights(points, name):
+def test_every_optimizer_of_keras_gives_the_same_weights(points, name):
     def make():
         net = model(getattr(keras.optimizers, name)(0.01))
         # Keras 3.15's fit builds it inside the step, where ScheduleFreeAdamW starts anew at every step.
@@ -76,7 +76,7 @@ def test_every_optimizer_of_keras_makes_the_same_weights(points, name):
 
 
 @pytest.mark.parametrize("name", zoo.list_models())
-def test_every_model_of_the_zoo_gets_the_same_weights(name):
+def test_every_model_of_the_zoo_has_the_same_weights(name):
     random = np.random.default_rng(0)
     recipe = dataclasses.replace(zoo.card(name).recipe(), learning_rate=1e-3)
     net = zoo.create(name)
@@ -95,7 +95,7 @@ def test_every_model_of_the_zoo_gets_the_same_weights(name):
     assert_same_weights(stock, ours)
 
 
-def test_xla_makes_the_same_weights(points):
+def test_xla_gives_the_same_weights(points):
     stock, ours, expected, found = both(points, jit_compile=True)
     assert_same_weights(stock, ours)
     assert found["loss"] == pytest.approx(expected["loss"], rel=1e-5)
@@ -119,12 +119,12 @@ def test_dropout_draws_the_same_masks(points, jit_compile):
         pytest.param(lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1)), id="scaled"),
     ],
 )
-def test_what_an_optimizer_can_do_works(points, optimizer):
+def test_options_of_optimizers_work(points, optimizer):
     stock, ours, *_ = both(points, lambda: model(optimizer()))
     assert_same_weights(stock, ours)
 
 
-def test_validation_and_weights_of_examples_are_keras_s(points):
+def test_validation_and_example_weights_are_those_of_keras(points):
     x, y = points
     weights = np.linspace(0.1, 2, len(x)).astype("float32")
     for options in (
@@ -141,7 +141,7 @@ def test_validation_and_weights_of_examples_are_keras_s(points):
             assert found[name] == pytest.approx(values, rel=1e-5), (name, options)
 
 
-def test_models_of_several_inputs_and_outputs_are_trained(points):
+def test_a_model_with_several_inputs_and_outputs_is_trained(points):
     x, y = points
 
     def make():
@@ -159,8 +159,8 @@ def test_models_of_several_inputs_and_outputs_are_trained(points):
     assert found["loss"] == pytest.approx(expected["loss"], rel=1e-5)
 
 
-def test_a_train_step_of_one_s_own_is_run_and_its_logs_are_kept(points):
-    class Own(keras.Model):
+def test_a_custom_train_step_is_run_and_its_logs_are_returned(points):
+    class Custom(keras.Model):
         def train_step(self, data):
             x, y = data
             with tf.GradientTape() as tape:
@@ -172,7 +172,7 @@ def test_a_train_step_of_one_s_own_is_run_and_its_logs_are_kept(points):
     def make():
         keras.utils.set_random_seed(1)
         inputs = keras.Input((2,))
-        net = Own(inputs, layers.Dense(2, "softmax")(inputs))
+        net = Custom(inputs, layers.Dense(2, "softmax")(inputs))
         net.compile("sgd", jit_compile=False)
         return net
 
@@ -181,7 +181,7 @@ def test_a_train_step_of_one_s_own_is_run_and_its_logs_are_kept(points):
     assert found["my_loss"] == pytest.approx(expected["my_loss"], rel=1e-5)
 
 
-def test_batch_normalisation_keeps_its_statistics(points):
+def test_batch_normalization_updates_its_statistics(points):
     def make():
         keras.utils.set_random_seed(1)
         net = keras.Sequential([keras.Input((2,)), layers.BatchNormalization(), layers.Dense(2, "softmax")])
@@ -192,7 +192,7 @@ def test_batch_normalisation_keeps_its_statistics(points):
     assert_same_weights(stock, ours)
 
 
-def test_each_epoch_has_its_own_order_and_every_example_once(points):
+def test_every_epoch_has_an_order_of_its_own_and_every_example_once(points):
     seen = []
 
     class Spy(layers.Layer):
@@ -209,16 +209,16 @@ def test_each_epoch_has_its_own_order_and_every_example_once(points):
     assert first != second
 
 
-def test_a_training_that_is_taken_up_again_goes_on_as_it_would_have(points):
-    whole, parts = model(), model()
-    fit(whole, *points, batch_size=10, epochs=4, verbose=0, jit_compile=False)
+def test_a_training_in_two_parts_has_the_weights_of_one(points):
+    uninterrupted, parts = model(), model()
+    fit(uninterrupted, *points, batch_size=10, epochs=4, verbose=0, jit_compile=False)
     fit(parts, *points, batch_size=10, epochs=2, verbose=0, jit_compile=False)
     fit(parts, *points, batch_size=10, epochs=4, initial_epoch=2, verbose=0, jit_compile=False)
-    for one, other in zip(whole.get_weights(), parts.get_weights(), strict=True):
+    for one, other in zip(uninterrupted.get_weights(), parts.get_weights(), strict=True):
         assert (one == other).all()
 
 
-def test_many_trainings_in_one_process_are_not_warned_of(points, caplog, monkeypatch):
+def test_many_trainings_in_one_process_raise_no_warning(points, caplog, monkeypatch):
     monkeypatch.setattr(tf.get_logger(), "propagate", True)
     for _ in range(8):
         fit(model(), *points, batch_size=10, epochs=2, jit_compile=False, verbose=0)
@@ -227,11 +227,11 @@ def test_many_trainings_in_one_process_are_not_warned_of(points, caplog, monkeyp
 
 @pytest.fixture(scope="module")
 def recorded_by_keras(points):
-    """A function that returns the tables of a recorder that watched Keras' own fit; each is trained once."""
-    return functools.cache(lambda every: recorded(points, every, keras.Model.fit))
+    """A function that returns the tables of a recorder in Keras' own fit; every training runs once."""
+    return functools.cache(lambda every: train_recorded(points, every, keras.Model.fit))
 
 
-def recorded(points, every, train, **options):
+def train_recorded(points, every, train, **options):
     recorder = GradientRecorder(every=every, samples=3, activations=True, histograms=True)
     same = {"batch_size": 10, "epochs": 3, "shuffle": False, "verbose": 0}
     train(model("adam"), *points, callbacks=[recorder], **same, **options)
@@ -239,7 +239,7 @@ def recorded(points, every, train, **options):
 
 
 class TestCallbacks:
-    def test_epochs_are_told_and_training_can_be_stopped(self, points):
+    def test_a_callback_can_stop_the_training(self, points):
         stopping = keras.callbacks.EarlyStopping("loss", patience=2, min_delta=100)
         history = fit(model(), *points, epochs=9, verbose=0, callbacks=[stopping], jit_compile=False)
         assert len(history.history["loss"]) == 3
@@ -262,7 +262,7 @@ class TestCallbacks:
         )
         assert_same_weights(stock, ours)
 
-    def test_one_that_needs_every_step_is_given_it_and_the_user_is_told(self, points):
+    def test_one_that_needs_every_step_is_called_at_every_step_with_a_warning(self, points):
         class EveryStep(keras.callbacks.Callback):
             steps = 0
 
@@ -277,7 +277,7 @@ class TestCallbacks:
         fit(quick, *points, batch_size=10, epochs=2, verbose=0, jit_compile=False)
         assert_same_weights(slow, quick)
 
-    def test_one_that_says_so_is_content_with_calls(self, points):
+    def test_one_that_is_content_with_calls_is_called_once_per_call(self, points):
         class Now(keras.callbacks.Callback):
             content_with_calls = True
             ends = ()
@@ -289,7 +289,7 @@ class TestCallbacks:
         fit(model(), *points, batch_size=10, verbose=0, callbacks=[now], jit_compile=False)
         assert now.ends == (5, 6)
 
-    def test_keras_s_own_run_without_a_warning(self, points, tmp_path):
+    def test_those_of_keras_run_without_a_warning(self, points, tmp_path):
         callbacks = [
             keras.callbacks.ModelCheckpoint(tmp_path / "best.keras", monitor="loss", save_best_only=True),
             keras.callbacks.CSVLogger(tmp_path / "log.csv"),
@@ -309,9 +309,9 @@ class TestCallbacks:
     @pytest.mark.xdist_group("recorded by Keras")
     @pytest.mark.parametrize("jit_compile", [False, True])
     @pytest.mark.parametrize("every", ["epoch", 1, 3])
-    def test_a_recorder_sees_what_it_sees_in_keras_s_own_fit(self, points, recorded_by_keras, every, jit_compile):
+    def test_a_recorder_records_what_it_records_in_keras_fit(self, points, recorded_by_keras, every, jit_compile):
         stock, activity, counts = recorded_by_keras(every)
-        ours, our_activity, our_counts = recorded(points, every, fit, jit_compile=jit_compile)
+        ours, our_activity, our_counts = train_recorded(points, every, fit, jit_compile=jit_compile)
         assert ours[["epoch", "step", "layer", "variable"]].equals(stock[["epoch", "step", "layer", "variable"]])
         np.testing.assert_allclose(ours.iloc[:, 4:], stock.iloc[:, 4:], rtol=2e-5, atol=1e-7)
         np.testing.assert_allclose(our_activity.iloc[:, 3:], activity.iloc[:, 3:], rtol=2e-5, atol=1e-7)
@@ -324,20 +324,20 @@ class TestCallbacks:
         fit(model(), x, y, batch_size=10, shuffle=False, verbose=0, callbacks=[recorder], jit_compile=False)
         assert recorder.first_broken() == (4, "output", "bias")
 
-    def test_a_recorder_goes_back_to_keras_s_own_fit(self, points):
+    def test_a_recorder_can_return_to_keras_fit(self, points):
         recorder, net = GradientRecorder(), model()
         fit(net, *points, batch_size=10, verbose=0, callbacks=[recorder], jit_compile=False)
         net.fit(*points, batch_size=10, verbose=0, callbacks=[recorder])
         assert recorder.frame()["step"].unique().tolist() == [7, 14]
 
-    def test_a_probe_measures_between_the_steps_it_asks_for(self, points):
+    def test_a_probe_measures_at_its_steps(self, points):
         probe = GradientProbe(*points, every=3)
         fit(model(), *points, batch_size=10, verbose=0, callbacks=[probe], jit_compile=False)
         assert probe.frame()["step"].unique().tolist() == [0, 3, 6]
 
 
 @pytest.mark.parametrize("data", ["dataset", "generator"])
-def test_other_data_than_arrays_are_left_to_keras(points, data):
+def test_keras_trains_on_data_that_are_not_arrays(points, data):
     x = tf.data.Dataset.from_tensor_slices(points).batch(10)
     if data == "generator":
         x = keras.utils.timeseries_dataset_from_array(points[0], points[1], 1, batch_size=10).map(
@@ -347,12 +347,12 @@ def test_other_data_than_arrays_are_left_to_keras(points, data):
         fit(model(), x, verbose=0)
 
 
-def test_a_model_that_runs_eagerly_is_left_to_keras(points):
+def test_keras_trains_a_model_that_runs_eagerly(points):
     with pytest.warns(SlowFit, match="run_eagerly"):
         fit(model(run_eagerly=True), *points, verbose=0)
 
 
-def test_mistakes_are_told_in_a_sentence(points):
+def test_invalid_arguments_are_refused(points):
     x, y = points
     with pytest.raises(InvalidValue, match="compile the model first"):
         fit(keras.Sequential([keras.Input((2,)), layers.Dense(1)]), x, y)
