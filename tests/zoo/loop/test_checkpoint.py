@@ -267,7 +267,7 @@ zoo.train("dropout_mlp", "moons", epochs=4, batch_size=16, seed=3, run_dir=sys.a
         config = json.loads((run.folder / "config.json").read_text())
         config["dataset"]["digest"] = "0" * 64
         (run.folder / "config.json").write_text(json.dumps(config))
-        with pytest.raises(InvalidValue, match="The data set moons is not what the run was trained on"):
+        with pytest.raises(InvalidValue, match="The data set moons is not the one that the run was trained on"):
             zoo.resume(run.folder, epochs=2, progress=False)
 
     def test_a_folder_that_cannot_be_written_ends_the_run_with_a_sentence(self, tmp_path, monkeypatch):
