@@ -79,13 +79,10 @@ class Session:
         if mode is None and jit_compile != "auto":
             mode = CompileMode(jit_compile)
         with self._attached():
+            rows = np.resize(np.arange(self._examples), (self._steps_per_call, batch_size))
+            steps = self.steps * (epochs - position.epoch)
             self._run, self._mode = choose_compile_mode(
-                self._compile_steps,
-                np.resize(np.arange(self._examples), (self._steps_per_call, batch_size)),
-                model=model,
-                steps=self.steps * (epochs - position.epoch),
-                mode=mode,
-                interval=self._interval,
+                self._compile_steps, rows, model=model, steps=steps, mode=mode, interval=self._interval
             )
 
     def run_epoch(self, epoch: int, events: keras.callbacks.CallbackList, *, start: int = 0) -> dict[str, float]:

@@ -203,6 +203,18 @@ def uninterrupted_run(tmp_path_factory):
     return zoo.train("dropout_mlp", "moons", run_dir=folder, progress=False, **MODEL).folder
 
 
+@pytest.fixture(scope="module")
+def first_epoch(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("first epoch") / "run"
+    return zoo.train("deep_mlp", "moons", run_dir=folder, progress=False, epochs=1).folder
+
+
+@pytest.fixture
+def run_of_one_epoch(first_epoch, tmp_path):
+    """The folder of a run of one epoch, for a test to change."""
+    return shutil.copytree(first_epoch, tmp_path / "run")
+
+
 @pytest.mark.xdist_group("killed")
 class TestRuns:
     @pytest.mark.large
@@ -250,36 +262,32 @@ zoo.train("dropout_mlp", "moons", epochs=4, batch_size=16, seed=3, run_dir=sys.a
         zoo.resume(folder, progress=False)
         assert_same_runs(uninterrupted_run, folder)
 
-    def test_a_run_can_be_made_longer(self, tmp_path):
-        run = zoo.train("deep_mlp", "moons", run_dir=tmp_path / "run", progress=False, **{**MODEL, "epochs": 2})
+    def test_a_run_can_be_made_longer(self, tmp_path, uninterrupted_run):
+        run = zoo.train("dropout_mlp", "moons", run_dir=tmp_path / "run", progress=False, **{**MODEL, "epochs": 2})
         longer = zoo.resume(run.folder, epochs=4, progress=False)
         assert longer.seconds > run.seconds  # both parts count
         assert zoo.resume(run.folder, progress=False).seconds == longer.seconds
-        uninterrupted = zoo.train("deep_mlp", "moons", run_dir=tmp_path / "uninterrupted", progress=False, **MODEL)
-        assert_same_runs(uninterrupted.folder, run.folder)
+        assert_same_runs(uninterrupted_run, run.folder)
 
     def test_a_folder_without_a_run_is_refused(self, tmp_path):
         with pytest.raises(InvalidValue, match="There is no run in .*: it has no config.json"):
             zoo.resume(tmp_path, progress=False)
 
-    def test_a_run_on_other_data_is_refused(self, tmp_path):
-        run = zoo.train("deep_mlp", "moons", run_dir=tmp_path / "run", progress=False, epochs=1)
-        config = json.loads((run.folder / "config.json").read_text())
+    def test_a_run_on_other_data_is_refused(self, run_of_one_epoch):
+        config = json.loads((run_of_one_epoch / "config.json").read_text())
         config["dataset"]["digest"] = "0" * 64
-        (run.folder / "config.json").write_text(json.dumps(config))
+        (run_of_one_epoch / "config.json").write_text(json.dumps(config))
         with pytest.raises(InvalidValue, match="The data set moons is not the one that the run was trained on"):
-            zoo.resume(run.folder, epochs=2, progress=False)
+            zoo.resume(run_of_one_epoch, epochs=2, progress=False)
 
-    def test_a_folder_that_cannot_be_written_ends_the_run_with_a_sentence(self, tmp_path, monkeypatch):
-        run = zoo.train("deep_mlp", "moons", run_dir=tmp_path / "run", progress=False, epochs=1)
-
+    def test_a_folder_that_cannot_be_written_ends_the_run_with_a_sentence(self, run_of_one_epoch, monkeypatch):
         def refused(*_, **__):
             raise PermissionError(13, "Permission denied")
 
         monkeypatch.setattr(pd.DataFrame, "to_csv", refused)
         with pytest.raises(RunFailed, match="metrics.csv cannot be written: Permission denied. What was there"):
-            zoo.resume(run.folder, epochs=2, progress=False)
-        assert Checkpoint(run.folder / "checkpoint.npz").position().epoch == 1
+            zoo.resume(run_of_one_epoch, epochs=2, progress=False)
+        assert Checkpoint(run_of_one_epoch / "checkpoint.npz").position().epoch == 1
 
 
 def wait_for_checkpoint(path, process):

@@ -307,8 +307,13 @@ class TestCallbacks:
         assert "7/7" in capsys.readouterr().out
 
     @pytest.mark.xdist_group("recorded by Keras")
-    @pytest.mark.parametrize("jit_compile", [False, True])
-    @pytest.mark.parametrize("every", ["epoch", 1, 3])
+    @pytest.mark.parametrize(
+        ("every", "jit_compile"),
+        [
+            *(("epoch", False), (1, False), (3, False), ("epoch", True)),
+            *(pytest.param(every, True, marks=pytest.mark.large) for every in (1, 3)),
+        ],
+    )
     def test_a_recorder_records_what_it_records_in_keras_fit(self, points, recorded_by_keras, every, jit_compile):
         stock, activity, counts = recorded_by_keras(every)
         ours, our_activity, our_counts = train_recorded(points, every, fit, jit_compile=jit_compile)
