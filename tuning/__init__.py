@@ -7,10 +7,9 @@ from zoo.tuning.spaces import Choice, Range, Space, space
 from zoo.utils.same_modules import import_as
 
 if TYPE_CHECKING:
-    from zoo.tuning.best_trial import train
     from zoo.tuning.hypermodels import HyperModel, hypermodel
     from zoo.tuning.results import SearchResult
-    from zoo.tuning.searching import resume, search
+    from zoo.tuning.searching import resume, search, train
 
 __all__ = ["Choice", "HyperModel", "Range", "SearchResult", "Space", "hypermodel", "resume", "search", "space", "train"]
 
@@ -21,7 +20,7 @@ _home = {
     "SearchResult": "results",
     "resume": "searching",
     "search": "searching",
-    "train": "best_trial",
+    "train": "searching",
 }
 
 

@@ -46,7 +46,7 @@ def parse_space(
     for text in choices:
         parameter, value = _split("choice", text, "activation=relu:tanh")
         annotation = result.annotation(parameter)
-        values = tuple(parse(parameter, choice, annotation) for choice in value.split(":"))
+        values = tuple(parse(parameter, part, annotation) for part in value.split(":"))
         result = result.with_({parameter: Choice(values)})
     return result
 

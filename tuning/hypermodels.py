@@ -6,8 +6,6 @@ import functools
 import inspect
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -22,30 +20,14 @@ from zoo.runs.configuration import Configuration, resolve
 from zoo.runs.folder import RunFolder
 from zoo.runs.options import RunOptions
 from zoo.training.pipeline import pretrain
-from zoo.tuning.spaces import Space, draw, make_space
+from zoo.tuning.spaces import Space, check_order, draw, make_space
 from zoo.utils.constraints import Count, check
 
 if TYPE_CHECKING:
     from zoo.datasets import Dataset
 
 
-@dataclass(frozen=True, eq=False)
-class Training:
-    """A training that is ready to start.
-
-    Args:
-        model: Compiled model.
-        train: Inputs and targets.
-        validation: Validation inputs and targets, or None.
-        batch_size: Number of examples in a batch.
-        callbacks: Callbacks that its optimizer needs. Defaults to none.
-    """
-
-    model: keras.Model
-    train: tuple[Any, Any]
-    validation: tuple[Any, Any] | None
-    batch_size: int
-    callbacks: Sequence[keras.callbacks.Callback] = ()
+Prepared = tuple[keras.Model, dict[str, Any]]  # a compiled model and arguments of `fit`
 
 
 def hypermodel(
@@ -135,55 +117,48 @@ class ZooHyperModel(keras_tuner.HyperModel):
             **options: Other arguments of `model.fit`.
         """
         configuration = self._resolve(hp)
-        recipe, dataset = configuration.recipe, configuration.dataset
         if x is None:
-            x, y = dataset.train.x, dataset.train.y
-            if validation_data is None and dataset.validation:
-                validation_data = (dataset.validation.x, dataset.validation.y)
+            x, y = self.dataset.train.x, self.dataset.train.y
+            validation_data = validation_data or _validation(self.dataset)
         if not initial_epoch:
             with tempfile.TemporaryDirectory() as folder:
-                self._pretrain(model, configuration, RunFolder.at(Path(folder)))
-        train = prepare(recipe, x, y, classes=dataset.classes)
-        if validation_data is not None:
-            prepared = prepare(recipe, *validation_data[:2], classes=dataset.classes)
-            validation_data = (*prepared, *validation_data[2:])
+                self._pretrain(model, configuration, RunFolder.at(folder))
+        arguments = self._prepare(configuration, (x, y), validation_data)
+        arguments["callbacks"] += callbacks
+        epochs = epochs or configuration.recipe.epochs
         if hasattr(model, "adapt"):
-            model.adapt(train[0])
-        return model.fit(
-            *train,
-            epochs=epochs or recipe.epochs,
-            initial_epoch=initial_epoch,
-            validation_data=validation_data,
-            callbacks=[*callbacks_of(recipe, train, seed=self.seed), *callbacks],
-            **{"batch_size": recipe.batch_size, **options},
-        )
+            model.adapt(arguments["x"])
+        return model.fit(**{**arguments, "epochs": epochs, "initial_epoch": initial_epoch, **options})
 
-    def prepare(self, hp: keras_tuner.HyperParameters, folder: RunFolder, *, is_resumed: bool) -> Training:
-        """Prepares the training of a trial, and pre-trains the layers that the recipe pre-trains.
+    def prepare(self, hp: keras_tuner.HyperParameters, folder: RunFolder, *, is_resumed: bool) -> Prepared:
+        """Returns the compiled model of a trial, pre-trained, and the arguments of `fit`.
 
         Args:
             hp: Hyperparameters of the trial.
             folder: Folder of the trial.
             is_resumed: Whether a checkpoint with all weights exists.
         """
-        configuration = self._resolve(hp)
+        configuration, dataset = self._resolve(hp), self.dataset
         model = self._create(configuration)
         if not is_resumed:
             self._pretrain(model, configuration, folder)
-        recipe, dataset = configuration.recipe, configuration.dataset
-        compile_model(model, recipe, steps_per_epoch=configuration.steps_per_epoch)
-        train = prepare(recipe, dataset.train.x, dataset.train.y, classes=dataset.classes)
-        held_out = dataset.validation
-        validation = prepare(recipe, held_out.x, held_out.y, classes=dataset.classes) if held_out else None
-        callbacks = callbacks_of(recipe, train, seed=configuration.seed)
-        return Training(model, train, validation, recipe.batch_size, callbacks)
+        compile_model(model, configuration.recipe, steps_per_epoch=configuration.steps_per_epoch)
+        return model, self._prepare(configuration, (dataset.train.x, dataset.train.y), _validation(dataset))
+
+    def _prepare(self, configuration: Configuration, train: Any, validation: Any) -> dict[str, Any]:
+        recipe, classes = configuration.recipe, configuration.dataset.classes
+        x, y = prepare(recipe, *train, classes=classes)
+        if validation is not None:
+            validation = (*prepare(recipe, *validation[:2], classes=classes), *validation[2:])
+        callbacks = callbacks_of(recipe, (x, y), seed=self.seed)
+        data = {"x": x, "y": y, "validation_data": validation}
+        return {**data, "batch_size": recipe.batch_size, "callbacks": callbacks}
 
     def _resolve(self, hp: keras_tuner.HyperParameters) -> Configuration:
         recipe, options = self.space.apply(self.space.draw(hp))
         return resolve(
-            self.space.model, self.dataset, recipe=recipe, epochs=self.epochs, batch_size=None, learning_rate=None,
-            validation=None, seed=self.seed, options=options,
-        )  # fmt: skip
+            self.space.model, self.dataset, recipe=recipe, epochs=self.epochs, seed=self.seed, options=options
+        )
 
     def _create(self, configuration: Configuration) -> keras.Model:
         keras.utils.set_random_seed(configuration.seed)
@@ -233,12 +208,10 @@ class HyperModel(keras_tuner.HyperModel):
             signature = inspect.signature(build).parameters
             takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature.values())
             self._arguments = set(space) if takes_all else set(signature)
-            for index, (name, parameter) in enumerate(space.items()):
+            for name in space:
                 if name not in self._arguments and name != "batch_size":
                     raise InvalidValue(f"The builder {self.name} takes {', '.join(signature)}; got {name!r}.")
-                for parent in getattr(parameter, "when", {}):
-                    if parent not in list(space)[:index]:
-                        raise InvalidValue(f"{name} depends on {parent}, which must come before it in the space.")
+            check_order(space)
 
     def __reduce__(self) -> Any:
         return functools.partial(HyperModel, batch_size=self.batch_size), (self.builder, self._space)
@@ -266,12 +239,16 @@ class HyperModel(keras_tuner.HyperModel):
         """Trains the model of a trial, for KerasTuner's own tuners."""
         return super().fit(hp, model, *args, **{"batch_size": self._draw_batch_size(hp), **options})
 
-    def prepare(self, hp: keras_tuner.HyperParameters, folder: RunFolder, *, is_resumed: bool) -> Training:
-        """Prepares the training of a trial."""
+    def prepare(self, hp: keras_tuner.HyperParameters, folder: RunFolder, *, is_resumed: bool) -> Prepared:
+        """Returns the compiled model of a trial and the arguments of `fit`."""
         model, dataset = self.build(hp), self._dataset
         assert dataset is not None  # `with_data` sets it
-        validation = (dataset.validation.x, dataset.validation.y) if dataset.validation else None
-        return Training(model, (dataset.train.x, dataset.train.y), validation, self._draw_batch_size(hp))
+        data = {"x": dataset.train.x, "y": dataset.train.y, "validation_data": _validation(dataset)}
+        return model, {**data, "batch_size": self._draw_batch_size(hp), "callbacks": []}
 
     def _draw_batch_size(self, hp: keras_tuner.HyperParameters) -> int:
         return int(hp.values.get("batch_size", (self._space or {}).get("batch_size", self.batch_size)))
+
+
+def _validation(dataset: Dataset) -> tuple[Any, Any] | None:
+    return (dataset.validation.x, dataset.validation.y) if dataset.validation else None

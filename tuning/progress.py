@@ -15,7 +15,6 @@ from zoo.tuning.project import read_results
 from zoo.tuning.results import find_best, format_value, format_values
 
 ROWS = 12
-REFRESH = 0.5  # seconds
 STYLES = {"finished": "", "pruned": "yellow", "vanished": "yellow", "failed": "red", "running": "cyan"}
 
 
@@ -43,12 +42,13 @@ class TrialTable:
     ) -> None:
         self._project, self._objective, self._max_trials, self._shown = project, objective, max_trials, shown
         self._console = console or Console(stderr=True, highlight=False)
-        self._live = Live(console=self._console, auto_refresh=False) if shown and self._console.is_terminal else None
         self._results: dict[str, Any] = {}
         self._printed: set[str] = set()
         self._epoch = ""
-        self._refreshed = 0.0
         self._began = time.time()
+        self._live = None
+        if shown and self._console.is_terminal:
+            self._live = Live(get_renderable=self.render, console=self._console, refresh_per_second=2)
 
     def __enter__(self) -> TrialTable:
         if self._shown:
@@ -66,9 +66,6 @@ class TrialTable:
     def update_epoch(self, epoch: int, epochs: int) -> None:
         """Shows the epoch of the running trial."""
         self._epoch = f"epoch {epoch}/{epochs}"
-        if self._live and time.monotonic() - self._refreshed > REFRESH:
-            self._refreshed = time.monotonic()
-            self._live.update(self.render(), refresh=True)
 
     def update(self) -> None:
         """Reads the new results and shows them."""
@@ -77,8 +74,7 @@ class TrialTable:
         self._epoch = ""
         self._results = read_results(self._project, self._results)
         if self._live:
-            self._live.update(self.render(), refresh=True)
-            return
+            return  # it renders by itself
         for trial, result in self._results.items():
             if "status" in result and trial not in self._printed:
                 self._printed.add(trial)

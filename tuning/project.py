@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock, Timeout
+
 from zoo.errors import InvalidValue, RunFailed
 from zoo.runs.folder import RunFolder, versions
 
@@ -108,13 +110,7 @@ def lock(project: Path) -> Iterator[None]:
         InvalidValue: Another process has locked it.
     """
     try:
-        import fcntl
-    except ImportError:  # pragma: no cover  (Windows)
-        yield
-        return
-    with (project / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InvalidValue(f"Another process is searching in {project}; wait for it, or end it.") from None
-        yield
+        with FileLock(project / ".lock", timeout=0):
+            yield
+    except Timeout:
+        raise InvalidValue(f"Another process is searching in {project}; wait for it, or end it.") from None

@@ -11,6 +11,8 @@ from zoo import datasets
 from zoo.errors import InvalidValue, RunFailed
 from zoo.recipes import Recipe
 from zoo.runs.folder import RunFolder
+from zoo.training import Run
+from zoo.training import train as zoo_train
 from zoo.tuning.figures import plot_objective, plot_parameters
 from zoo.tuning.plan import SETTINGS, Algorithm, Plan, make_plan
 from zoo.tuning.progress import TrialTable
@@ -18,6 +20,7 @@ from zoo.tuning.project import lock, read_results, read_search, write_search
 from zoo.tuning.results import SearchResult, Status, find_best, tabulate
 from zoo.tuning.spaces import Range, Space
 from zoo.utils.constraints import Count, check
+from zoo.utils.tensorflow_import import import_tensorflow
 
 if TYPE_CHECKING:
     from zoo.datasets import Dataset
@@ -95,15 +98,18 @@ def search(
         raise InvalidValue("A search on several machines needs a folder that all of them see: give project_dir.")
     else:
         folder = RunFolder(None, name=f"search-{plan.name}-{plan.dataset.name}")
-    if is_cluster_worker():
-        _run(plan, folder.path)
+    role = os.environ.get("KERASTUNER_TUNER_ID", "")
+    is_worker = bool(role) and "chief" not in role
+    table = TrialTable(folder.path, plan.objective, plan.max_trials, shown=progress and not is_worker)
+    if is_worker:
+        _run(plan, folder.path, table, is_worker=True)
         return _make_result(plan, folder, "finished")
     write_search(plan, folder)
     with lock(folder.path):
         status: Status = "finished"
-        with TrialTable(folder.path, plan.objective, plan.max_trials, shown=progress) as table:
+        with table:
             try:
-                _run(plan, folder.path, workers=workers, progress=table)
+                _run(plan, folder.path, table, workers=1 if role else workers)
             except KeyboardInterrupt:
                 status = "interrupted"
         _write_files(plan, folder)
@@ -139,22 +145,57 @@ def resume(
     )
 
 
-def is_cluster_worker() -> bool:
-    """Returns whether this process trains the trials of a chief on another machine."""
-    return "chief" not in os.environ.get("KERASTUNER_TUNER_ID", "chief")
+def train(project_dir: str | Path, *, trial: int | None = None, **settings: Any) -> Run:
+    """Trains a trial of a search in full as in `zoo.train`, with the seed and the data of the search.
+
+    With the number of epochs of the trial, the run has the trial's numbers.
+
+    Args:
+        project_dir: Folder of the search.
+        trial: Number of the trial. Defaults to the best.
+        **settings: Other arguments of `zoo.train`, as in `epochs=100`.
+
+    Raises:
+        InvalidValue: There is no search in the folder, no such trial, or no trial that succeeded.
+    """
+    project = Path(project_dir)
+    content = read_search(project)
+    if "space" not in content:
+        raise InvalidValue(f"The search in {project} is of a custom builder, which zoo.train cannot create.")
+    results = {int(trial_id): result for trial_id, result in read_results(project).items()}
+    if trial is None:
+        best = find_best(read_results(project), tuple(content["objective"]))
+        if best is None:
+            raise InvalidValue(f"No trial in {project} has succeeded yet.")
+        trial = int(best)
+    if trial not in results:
+        trials = f"0 to {max(results)}" if results else "none"
+        raise InvalidValue(f"{project} has no trial {trial}; there are {trials}.")
+    space = Space.from_dict(content["space"])
+    recipe, options = space.apply(_draw_values(space, results[trial]["values"]))
+    defaults = {"epochs": content["epochs"], "seed": content["seed"]}
+    given = {name: value for name, value in settings.items() if value is not None}
+    return zoo_train(space.model, content["dataset"]["name"], recipe=recipe, options=options, **{**defaults, **given})
 
 
-def _run(plan: Plan, project: Path, *, workers: int = 1, progress: TrialTable | None = None) -> None:
-    from zoo.utils.tensorflow_import import import_tensorflow
+def _draw_values(space: Space, values: dict[str, Any]) -> dict[str, Any]:
+    import_tensorflow()
+    import keras_tuner
 
+    hp = keras_tuner.HyperParameters()
+    hp.values = dict(values)
+    return space.draw(hp)
+
+
+def _run(plan: Plan, project: Path, table: TrialTable, *, workers: int = 1, is_worker: bool = False) -> None:
     import_tensorflow()
     from zoo.tuning.tuner import run_tuner
     from zoo.tuning.workers import search_with_workers
 
-    if progress and workers > 1 and "KERASTUNER_TUNER_ID" not in os.environ:
-        search_with_workers(plan, project, workers, update=progress.update)
+    if workers > 1:
+        search_with_workers(plan, project, table, workers)
     else:
-        run_tuner(plan, project, is_worker=is_cluster_worker(), progress=progress)
+        run_tuner(plan, project, table, is_worker=is_worker)
 
 
 def _write_files(plan: Plan, folder: RunFolder) -> None:

@@ -46,15 +46,14 @@ class Space(Mapping[str, Any]):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
-        names = list(self.parameters)
         for name, parameter in self.parameters.items():
             for value in getattr(parameter, "extremes", (parameter,)):
                 check(name, value, self.annotation(name))
             for parent, value in getattr(parameter, "when", {}).items():
                 self._check_name(parent)
-                if names.index(parent) > names.index(name):
-                    raise InvalidValue(f"{name} depends on {parent}, which must come before it in the space.")
                 check(parent, value, self.annotation(parent))
+
+        check_order(self.parameters)
 
     def __getitem__(self, name: str) -> Any:
         return self.parameters[name]
@@ -181,6 +180,16 @@ class Space(Mapping[str, Any]):
     def _check_name(self, name: str) -> None:
         if name not in self.parameters:
             raise unknown("parameter", name, self.parameters, of=f"the space of {self.model}")
+
+
+def check_order(parameters: Mapping[str, Any]) -> None:
+    """Raises InvalidValue if a parameter comes before one on which it depends."""
+    names: list[str] = []
+    for name, parameter in parameters.items():
+        for parent in getattr(parameter, "when", {}):
+            if parent not in names:
+                raise InvalidValue(f"{name} depends on {parent}, which must come before it in the space.")
+        names.append(name)
 
 
 def draw(hp: HyperParameters, parameters: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:

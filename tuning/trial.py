@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -108,29 +107,21 @@ def _train(
     position = checkpoint.position()
     if position and (records := folder.read_table("gradients.csv")) is not None:
         recorder.restore(records[records["epoch"] <= position.epoch])
-    training = model.prepare(hp, folder, is_resumed=bool(position))
-    checkpoint.model = training.model
+    checkpoint.model, arguments = model.prepare(hp, folder, is_resumed=bool(position))
     others = [result["history"] for result in read_results(project).values() if "history" in result]
     stop = EarlyStop(recorder, plan.objective, epochs, others if plan.prune else [], report)
     if position:
         stop.restore(position.history)
-    with _catch_gradient_warnings() as notes, Interrupt() as interrupt:
-        history = fit(
-            training.model,
-            *training.train,
-            batch_size=training.batch_size,
-            epochs=epochs,
-            seed=plan.seed,
-            validation_data=training.validation,
-            validation_batch_size=1000,
-            callbacks=[recorder, *training.callbacks, stop, interrupt],
-            verbose=0,
-            checkpoint=checkpoint,
-        ).history
-    status = "pruned" if stop.reason else "vanished" if notes else "finished"
+    with warnings.catch_warnings(), Interrupt() as interrupt:
+        warnings.simplefilter("ignore", GradientWarning)  # `vanished` has the message
+        arguments["callbacks"] = [recorder, *arguments["callbacks"], stop, interrupt]
+        options: dict[str, Any] = {"validation_batch_size": 1000, "verbose": 0, "checkpoint": checkpoint}
+        history = fit(checkpoint.model, **arguments, epochs=epochs, seed=plan.seed, **options).history
     result = _summarize(pd.DataFrame(sort_metrics(history)), recorder, plan.objective)
-    note = stop.reason or "".join(notes[:1])
-    return {"status": status, "note": note, "parameters": training.model.count_params(), **result}
+    vanished = "".join(alarm.raised_by(recorder.frame()) for alarm in alarms)
+    status = "pruned" if stop.reason else "vanished" if vanished else "finished"
+    parameters = checkpoint.model.count_params()
+    return {"status": status, "note": stop.reason or vanished, "parameters": parameters, **result}
 
 
 def _summarize(rows: pd.DataFrame, recorder: GradientRecorder, objective: tuple[str, str]) -> dict[str, Any]:
@@ -161,20 +152,6 @@ def _summarize(rows: pd.DataFrame, recorder: GradientRecorder, objective: tuple[
         "gradient_start": first.to_dict(),
         "gradient_end": last.to_dict(),
     }
-
-
-@contextlib.contextmanager
-def _catch_gradient_warnings() -> Iterator[list[str]]:
-    """Collects the messages of gradient warnings; other warnings are shown after the block."""
-    messages: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", GradientWarning)
-        yield messages
-    for warning in caught:
-        if issubclass(warning.category, GradientWarning):
-            messages.append(str(warning.message))
-        else:
-            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
 
 class TimedCheckpoint(Checkpoint):

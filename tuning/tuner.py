@@ -31,12 +31,11 @@ class Tuner(keras_tuner.Tuner):
     Args:
         plan: The search.
         project: Folder of the search.
-        progress: Table to keep up to date. Defaults to None.
+        progress: Table to keep up to date.
     """
 
-    def __init__(self, plan: Plan, project: Path, *, progress: TrialTable | None = None) -> None:
+    def __init__(self, plan: Plan, project: Path, progress: TrialTable) -> None:
         self._plan, self._project, self._progress = plan, project, progress
-        self._is_idle = False
         oracle = make_oracle(plan, project / "oracle.json")
         super().__init__(oracle, make_hypermodel(plan), directory=str(project.parent), project_name=project.name)
 
@@ -63,50 +62,40 @@ class Tuner(keras_tuner.Tuner):
             self._plan,
             self._project,
             worker=os.environ.get("KERASTUNER_TUNER_ID", ""),
-            report=self._report,
+            report=self._progress.update_epoch,
         )
         if result["status"] == "failed":
             raise keras_tuner.errors.FailedTrialError(result["error"])
         return {self._plan.objective[0]: result["objective"]}
 
     def pre_create_trial(self) -> None:
-        """Waits before asking again for a trial."""
-        if self._is_idle:
+        """Waits before asking a cluster's chief, which may have no trial yet, for the next one."""
+        if os.environ.get("KERASTUNER_TUNER_ID"):
             time.sleep(PAUSE)
-        self._is_idle = True
 
     def on_trial_begin(self, trial: Any) -> None:
         """Shows the trial."""
-        self._is_idle = False
-        self._show()
+        self._progress.update()
 
     def on_trial_end(self, trial: Any) -> None:
         """Reports the result to the oracle, which saves its state, and shows it."""
         self.oracle.end_trial(trial)
-        self._show()
+        self._progress.update()
 
     def save(self) -> None:
         """Does nothing: the oracle saves its own state, and the tuner has none."""
 
-    def _show(self) -> None:
-        if self._progress:
-            self._progress.update()
 
-    def _report(self, epoch: int, epochs: int) -> None:
-        if self._progress:
-            self._progress.update_epoch(epoch, epochs)
-
-
-def run_tuner(plan: Plan, project: Path, *, is_worker: bool = False, progress: TrialTable | None = None) -> None:
+def run_tuner(plan: Plan, project: Path, progress: TrialTable, *, is_worker: bool) -> None:
     """Runs a search in this process; on a cluster, the part of the chief or of a worker.
 
     Args:
         plan: The search.
         project: Folder of the search.
-        is_worker: Whether this process trains the trials of a chief on another machine. Defaults to False.
-        progress: Table to keep up to date. Defaults to None.
+        progress: Table to keep up to date.
+        is_worker: Whether this process trains the trials of a chief on another machine.
     """
-    tuner = Tuner(plan, project, progress=progress)
+    tuner = Tuner(plan, project, progress)
     if not is_worker:
         tuner.resume()
         tuner.search()

@@ -10,7 +10,6 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +19,13 @@ from zoo.tuning.project import trial_folder
 
 if TYPE_CHECKING:
     from zoo.tuning.plan import Plan
+    from zoo.tuning.progress import TrialTable
 
 MODULE = "zoo.tuning.workers"  # whose `main` a worker runs
 MAX_DEATHS = 3  # of the workers that train a trial, after which it has failed
 
 
-def search_with_workers(plan: Plan, project: Path, workers: int, *, update: Callable[[], None]) -> None:
+def search_with_workers(plan: Plan, project: Path, progress: TrialTable, workers: int) -> None:
     """Runs a search with several worker processes.
 
     A worker that dies is started again and continues its trial from the checkpoint. A trial fails when three workers
@@ -34,24 +34,26 @@ def search_with_workers(plan: Plan, project: Path, workers: int, *, update: Call
     Args:
         plan: The search.
         project: Folder of the search; the output of the workers goes into its folder `logs`.
+        progress: Table to keep up to date.
         workers: Number of workers.
-        update: Function that is called now and then.
 
     Raises:
         RunFailed: No worker can be started.
         InvalidValue: The builder cannot be imported by another process.
     """
     content = _pickle(plan)
+    from zoo.distribution.strategies import resolve_strategy
     from zoo.tuning.tuner import Tuner
 
-    tuner = Tuner(plan, project)
+    resolve_strategy("none")  # which leaves the memory of the GPUs to the workers
+    tuner = Tuner(plan, project, progress)
     tuner.resume()
     with tempfile.TemporaryDirectory() as folder, Supervisor(project / "logs") as supervisor:
         file = Path(folder, "plan.pickle")
         file.write_bytes(content)
-        pool = Pool(tuner.oracle, plan.objective[0], file, project, supervisor, workers)
+        pool = Pool(tuner.oracle, file, project, supervisor, workers)
         while pool.step():
-            update()
+            progress.update()
             time.sleep(POLL)
 
 
@@ -60,22 +62,17 @@ class Pool:
 
     Args:
         oracle: Oracle.
-        metric: Metric of the objective.
         plan: File with the pickled plan.
         project: Folder of the search.
         supervisor: Supervisor of the processes.
         workers: Number of workers.
     """
 
-    def __init__(
-        self, oracle: Any, metric: str, plan: Path, project: Path, supervisor: Supervisor, workers: int
-    ) -> None:
-        self._oracle, self._metric, self._plan = oracle, metric, plan
-        self._project, self._supervisor = project, supervisor
+    def __init__(self, oracle: Any, plan: Path, project: Path, supervisor: Supervisor, workers: int) -> None:
+        self._oracle, self._plan, self._project, self._supervisor = oracle, plan, project, supervisor
         self._shares = {f"worker-{index}": share for index, share in enumerate(divide_machine(workers), start=1)}
         self._trials: dict[str, Any] = {}  # of each worker
         self._deaths: Counter[str] = Counter()
-        self._started: set[str] = set()
 
     def step(self) -> bool:
         """Gives each idle worker a trial and collects results; returns whether the search goes on."""
@@ -92,19 +89,16 @@ class Pool:
             del self._shares[name]
         elif trial.status == "RUNNING":
             self._trials[name] = trial
-            if name not in self._started or self._supervisor.status(name) is not None:
-                self._start(name)
-            self._send(name)
+            self._run(name)
 
     def _check(self, name: str) -> None:
         """Ends the trial of a worker if it has a result; starts a worker that has died again."""
         trial = self._trials[name]
         if result := trial_folder(self._project, trial.trial_id).read_json("result.json"):
             self._end(name, result)
-        elif self._supervisor.status(name) is not None:
+        elif not self._supervisor.is_running(name):
             self._count_death(name)
-            self._start(name)
-            self._send(name)
+            self._run(name)
 
     def _end(self, name: str, result: dict[str, Any]) -> None:
         import keras_tuner
@@ -115,7 +109,7 @@ class Pool:
         if result["status"] == "failed":
             trial.status, trial.message = "FAILED", result["error"]
         else:
-            self._oracle.update_trial(trial.trial_id, {self._metric: result["objective"]})
+            self._oracle.update_trial(trial.trial_id, {self._oracle.objective.name: result["objective"]})
             trial.status = "COMPLETED"
         self._oracle.end_trial(trial)
 
@@ -132,12 +126,11 @@ class Pool:
             raise RunFailed(f"{name} {reason.strip()} The log is {log}.")
         fail_trial(self._project, trial_id, f"The worker that trained it {reason.strip()}")
 
-    def _start(self, name: str) -> None:
-        arguments = [str(self._plan), str(self._project), name]
-        self._supervisor.start(name, MODULE, arguments, environment=self._shares[name])
-        self._started.add(name)
-
-    def _send(self, name: str) -> None:
+    def _run(self, name: str) -> None:
+        """Sends a worker its trial; starts the worker if it does not run."""
+        if not self._supervisor.is_running(name):
+            arguments = [str(self._plan), str(self._project), name]
+            self._supervisor.start(name, MODULE, arguments, environment=self._shares[name])
         trial = self._trials[name]
         content = {"trial": trial.trial_id, "hyperparameters": trial.hyperparameters.get_config()}
         self._supervisor.send(name, json.dumps(content))
@@ -174,13 +167,13 @@ def _list_gpus() -> list[str]:
 
 
 def _pickle(plan: Plan) -> bytes:
-    problem = f"With several workers the builder must be importable; {plan.name} is not"
-    if getattr(getattr(plan.model, "builder", None), "__module__", "") == "__main__":
-        raise InvalidValue(f"{problem}: it is in __main__. Put it into a module.")
     try:
+        if getattr(getattr(plan.model, "builder", None), "__module__", "") == "__main__":
+            raise TypeError("it is in __main__; put it into a module")
         return pickle.dumps(plan)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise InvalidValue(f"{problem}: {error}") from None
+        reason = f"{plan.name} is not: {error}"
+        raise InvalidValue(f"With several workers the builder must be importable; {reason}.") from None
 
 
 def main() -> None:

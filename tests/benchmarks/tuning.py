@@ -64,10 +64,11 @@ def overhead(repeats=3, epochs=100):
 
 def time_trial(project, epochs):
     """Returns the seconds from the end of a trial's first epoch to when the next trial could begin."""
+    from zoo.tuning.progress import TrialTable
     from zoo.tuning.tuner import Tuner
 
     times = {}
-    end, report = Tuner.on_trial_end, Tuner._report
+    end, report = Tuner.on_trial_end, TrialTable.update_epoch
 
     def report_first(self, epoch, total):
         times.setdefault("first", time.perf_counter())
@@ -77,13 +78,13 @@ def time_trial(project, epochs):
         end(self, trial)
         times["end"] = time.perf_counter()
 
-    Tuner._report, Tuner.on_trial_end = report_first, end_trial
+    TrialTable.update_epoch, Tuner.on_trial_end = report_first, end_trial
     try:
         tuning.search(
             EQUAL, "digits", algorithm="random", max_trials=1, epochs=epochs, project_dir=project, progress=False
         )
     finally:
-        Tuner._report, Tuner.on_trial_end = report, end
+        TrialTable.update_epoch, Tuner.on_trial_end = report, end
     return times["end"] - times["first"]
 
 

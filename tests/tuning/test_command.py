@@ -5,7 +5,7 @@ from zoo.tuning.command import parse_objective, parse_space
 from zoo.tuning.spaces import Choice, Range
 
 
-def test_the_command_line_narrows_and_widens():
+def test_options_change_the_space():
     space = parse_space(
         "deep_mlp", "nielsen", fixed=["depth=2"], ranges=["width=8:64:log", "l2=0:0.1"],
         choices=["activation=relu:tanh"], without=["initializer"],
@@ -18,7 +18,7 @@ def test_the_command_line_narrows_and_widens():
     assert space.recipe.name == "nielsen"
 
 
-def test_choices_are_read_as_their_option_wants_them():
+def test_choices_are_parsed_by_their_annotation():
     space = parse_space("dropout_mlp", None, choices=["max_norm=none:3", "batch_size=16:32"])
     assert space["max_norm"].values == (None, 3.0)
     assert space["batch_size"].values == (16, 32)
@@ -36,13 +36,13 @@ def test_choices_are_read_as_their_option_wants_them():
         ({"without": ["dept"]}, 'Did you mean "depth"?'),
     ],
 )
-def test_what_cannot_be_read_is_one_sentence(options, message):
+def test_options_that_cannot_be_parsed_are_refused(options, message):
     with pytest.raises((InvalidValue, UnknownName)) as error:
         parse_space("deep_mlp", None, **options)
     assert message in str(error.value)
 
 
-def test_an_objective_may_have_its_direction():
+def test_an_objective_can_have_a_direction():
     assert parse_objective("max:score") == ("score", "max")
     assert parse_objective("val_loss") == "val_loss"
     assert parse_objective(None) is None

@@ -58,39 +58,41 @@ def step(oracle, worker="tuner0"):
     return trial.trial_id, dict(trial.hyperparameters.values)
 
 
-def whole(oracle):
+def run_all(oracle):
     return list(iter(lambda: step(oracle), None))
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_a_search_that_was_broken_off_goes_on_as_if_it_had_not_been(make, algorithm):
-    expected = whole(make(algorithm, name="whole.json"))
+def test_an_interrupted_search_ends_as_one_that_was_not(make, algorithm):
+    expected = run_all(make(algorithm, name="uninterrupted.json"))
     assert len(expected) == TRIALS.get(algorithm, 25)
-    draw, found = random.Random(1), []
+    draw, trials = random.Random(1), []
     while True:
         oracle = make(algorithm, name="broken.json")
         for _ in range(draw.randint(1, 4)):
             if (trial := step(oracle)) is None:
-                assert found == expected
+                assert trials == expected
                 return
-            found.append(trial)
+            trials.append(trial)
         if draw.random() < 0.7:
             oracle.create_trial("tuner0")  # has begun, and is killed
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_seed_repeats_and_0_is_one(make, algorithm):
-    first, again, other = (whole(make(algorithm, name=f"{n}.json", seed=seed)) for n, seed in enumerate((0, 0, 1)))
+    first, again, other = (run_all(make(algorithm, name=f"{n}.json", seed=seed)) for n, seed in enumerate((0, 0, 1)))
     assert first == again
     assert (first == other) == (algorithm == "grid")
 
 
 def test_the_grid_has_every_combination_once(make):
-    values = [each for _, each in whole(make("grid", max_trials=None))]
-    assert len(values) == len({json.dumps(each, sort_keys=True) for each in values}) == 10 + 10 * 4 + 1 + 4
-    xs = sorted({each["x"] for each in values})
+    combinations = [values for _, values in run_all(make("grid", max_trials=None))]
+    distinct = {json.dumps(values, sort_keys=True) for values in combinations}
+    assert len(combinations) == len(distinct) == 10 + 10 * 4 + 1 + 4
+    xs = sorted({values["x"] for values in combinations})
     kinds = [("a", None), *itertools.product("b", range(1, 5))]
-    assert {(each["x"], each["kind"], each.get("n")) for each in values} == {(x, *kind) for x in xs for kind in kinds}
+    expected = {(x, *kind) for x in xs for kind in kinds}
+    assert {(values["x"], values["kind"], values.get("n")) for values in combinations} == expected
 
 
 @pytest.mark.parametrize(("max_trials", "epochs"), [(30, 30), (25, 9), (60, 30), (12, 20), (100, 81)])
@@ -100,7 +102,7 @@ def test_hyperband_trains_some_in_full_within_so_many_trials(tmp_path, max_trial
     hp = keras_tuner.HyperParameters()
     hp.Float("x", 0.01, 1.0)
     oracle.update_space(hp)
-    trials = whole(oracle)
+    trials = run_all(oracle)
     assert len(trials) == max_trials
     in_full = [values["x"] for _, values in trials if values["tuner/epochs"] == epochs]
     short = [values["x"] for _, values in trials if values["tuner/round"] == 0]
@@ -109,7 +111,7 @@ def test_hyperband_trains_some_in_full_within_so_many_trials(tmp_path, max_trial
     assert max(short, key=lambda x: score({"x": x})) in in_full or max_trials > 2 * len(short)
 
 
-def test_too_few_trials_for_hyperband_are_refused_with_how_many_it_takes():
+def test_too_few_trials_for_hyperband_are_refused_with_the_least_number():
     with pytest.raises(InvalidValue, match="needs (\\d+) trials or more") as error:
         choose_factor(3, 30)
     least = int(str(error.value).split("needs ")[1].split()[0])
@@ -119,7 +121,7 @@ def test_too_few_trials_for_hyperband_are_refused_with_how_many_it_takes():
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_a_search_in_which_all_fails_ends_at_once(make, algorithm):
+def test_a_search_whose_trials_all_fail_ends_at_once(make, algorithm):
     oracle = make(algorithm)
     while (trial := oracle.create_trial("tuner0")).status != "STOPPED":
         trial.status = "FAILED"
@@ -137,13 +139,13 @@ def test_a_failure_among_others_does_not_end_it(make):
     assert step(oracle)
 
 
-def test_a_worker_that_comes_back_gets_its_trial_again(make):
+def test_a_worker_that_is_started_again_gets_its_trial_again(make):
     oracle = make("random")
     mine, other = oracle.create_trial("worker-1"), oracle.create_trial("worker-2")
     assert oracle.create_trial("worker-1").trial_id == mine.trial_id != other.trial_id
 
 
-def test_trials_that_had_begun_come_first_and_in_order_after_a_restart(make):
+def test_running_trials_come_first_and_in_order_after_a_restart(make):
     oracle = make("random")
     begun = [oracle.create_trial(f"worker-{n}").trial_id for n in range(3)]
     again = make("random")
@@ -151,7 +153,7 @@ def test_trials_that_had_begun_come_first_and_in_order_after_a_restart(make):
     assert again.create_trial("new-4").trial_id == "03"
 
 
-def test_a_damaged_state_is_said_so(make):
+def test_a_damaged_state_is_reported(make):
     oracle = make("random")
     step(oracle)
     oracle.path.write_text(oracle.path.read_text()[:-10])

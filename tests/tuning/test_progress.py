@@ -52,7 +52,7 @@ def test_a_long_search_shows_the_best_and_the_last(tmp_path):
     assert shown == [0, 1, 2, 3, *range(12, 20)]
 
 
-def test_elsewhere_than_in_a_terminal_a_trial_is_a_line_once(tmp_path):
+def test_in_a_log_a_trial_is_one_line(tmp_path):
     write(tmp_path, 0, status="finished", objective=0.9)  # of an earlier call
     live, console = table(tmp_path, terminal=False)
     with live:
@@ -64,7 +64,7 @@ def test_elsewhere_than_in_a_terminal_a_trial_is_a_line_once(tmp_path):
     assert lines[0].startswith("trial 1: pruned, val_accuracy 0.8000, 2.0 s  width=30  learning_rate=0.00123")
 
 
-def test_nothing_is_shown_where_nothing_is_wanted(tmp_path):
+def test_nothing_is_shown_with_shown_false(tmp_path):
     live, console = table(tmp_path, shown=False)
     with live:
         write(tmp_path, 1, status="finished", objective=0.8)

@@ -24,7 +24,7 @@ RESULTS = {
 }  # fmt: skip
 
 
-def test_a_row_a_trial_with_all_that_there_is():
+def test_each_trial_is_a_row():
     frame = tabulate(RESULTS)
     assert frame["status"].tolist() == ["finished", "failed", "pruned", "running"]
     assert frame["error"].tolist() == ["", "a bug", "", ""]
@@ -43,7 +43,7 @@ def test_the_best_is_the_first_of_equals_in_the_right_direction():
     assert find_best({"1": RESULTS["1"]}, ("val_accuracy", "max")) is None
 
 
-def test_the_objective_is_drawn_with_the_best_so_far():
+def test_the_objective_is_plotted_with_the_best_so_far():
     (axes,) = plot_objective(tabulate(RESULTS), ("val_accuracy", "max")).axes
     lines = {line.get_label(): line for line in axes.lines}
     assert lines["best so far"].get_ydata().tolist() == [0.5, 0.7]
@@ -51,7 +51,7 @@ def test_the_objective_is_drawn_with_the_best_so_far():
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("trial", "val_accuracy")
 
 
-def test_each_parameter_has_its_own_axes():
+def test_each_parameter_has_axes():
     figure = plot_parameters(tabulate(RESULTS), ("val_accuracy", "max"), {"depth": False, "kind": False, "more": True})
     shown = {axes.get_xlabel(): axes for axes in figure.axes if axes.get_visible()}
     assert set(shown) == {"depth", "kind", "more"}
@@ -68,12 +68,12 @@ def test_batch_sizes_are_on_a_log_scale_with_a_tick_each():
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["8", "16", "32", "64", "128"]
 
 
-def test_points_that_lie_on_each_other_shine_through():
+def test_points_are_transparent():
     (axes,) = plot_parameters(tabulate(RESULTS), ("val_accuracy", "max"), {"depth": False}).axes
     assert all(line.get_alpha() < 0.5 for line in axes.lines)
 
 
-def test_a_folder_without_a_search_or_with_a_damaged_one_is_said_so(tmp_path):
+def test_a_missing_or_damaged_search_is_reported(tmp_path):
     with pytest.raises(InvalidValue, match="There is no search in"):
         read_search(tmp_path)
     (tmp_path / "search.json").write_text("{")

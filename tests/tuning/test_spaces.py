@@ -10,7 +10,7 @@ from zoo.errors import InvalidValue, UnknownName
 from zoo.tuning.spaces import Choice, Range, Space, draw
 
 
-def drawn(space, **values):
+def draw_values(space, **values):
     """Returns what a trial with these values draws; the rest has its default."""
     hp = keras_tuner.HyperParameters()
     hp.values = values
@@ -21,7 +21,7 @@ def drawn(space, **values):
 def test_every_recipe_of_every_model_has_a_space_whose_defaults_are_legal(name):
     for recipe in zoo.card(name).recipes:
         space = tuning.space(name, recipe=recipe.name)
-        values = drawn(space)
+        values = draw_values(space)
         assert {"learning_rate", "batch_size"} < set(values)
         changed, options = space.apply(values)
         zoo.card(name).resolve(options)
@@ -35,27 +35,27 @@ def test_a_space_survives_json_and_pickle(name):
     assert pickle.loads(pickle.dumps(space)) == space
 
 
-def test_defaults_are_the_recipes_own():
-    values = drawn(tuning.space("deep_mlp", recipe="nielsen"))
+def test_defaults_are_those_of_the_recipe():
+    values = draw_values(tuning.space("deep_mlp", recipe="nielsen"))
     assert (values["depth"], values["width"], values["activation"]) == (4, 30, "sigmoid")
     assert (values["learning_rate"], values["batch_size"], values["weight_penalty"]) == (0.1, 10, 5.0)
 
 
-def test_a_space_is_narrowed_widened_and_held_fixed():
+def test_parameters_are_narrowed_widened_and_fixed():
     space = tuning.space("deep_mlp").with_(depth=2, width=Range(500, 900), activation=Choice(["gelu"]))
-    assert drawn(space)["depth"] == 2
-    assert drawn(space, width=700)["width"] == 700
-    assert drawn(space)["activation"] == "gelu"
+    assert draw_values(space)["depth"] == 2
+    assert draw_values(space, width=700)["width"] == 700
+    assert draw_values(space)["activation"] == "gelu"
     assert "initializer" not in space.without("initializer")
 
 
-def test_a_parameter_belongs_to_its_condition():
+def test_a_parameter_is_drawn_where_its_condition_holds():
     space = tuning.space("rbm")
-    assert "chains" not in drawn(space, persistent="false")
-    assert drawn(space, persistent="true", chains=50)["chains"] == 50
+    assert "chains" not in draw_values(space, persistent="false")
+    assert draw_values(space, persistent="true", chains=50)["chains"] == 50
     hp = keras_tuner.HyperParameters()
     space.draw(hp)
-    assert "chains" in {each.name for each in hp.space}  # so that an oracle can draw it
+    assert "chains" in {parameter.name for parameter in hp.space}  # so that an oracle can draw it
     assert "chains" not in hp.values
 
 

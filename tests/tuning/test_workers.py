@@ -161,7 +161,7 @@ def main():
             hp.Choice("units", units)
             oracle.update_space(hp)
             with Supervisor(tmp_path / "logs") as supervisor:
-                pool = workers.Pool(oracle, "val_accuracy", tmp_path / "plan", tmp_path, supervisor, workers=2)
+                pool = workers.Pool(oracle, tmp_path / "plan", tmp_path, supervisor, workers=2)
                 while pool.step():
                     time.sleep(0.02)
             assert len(oracle.end_order) == len(units)

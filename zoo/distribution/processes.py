@@ -92,6 +92,10 @@ class Supervisor:
         for process in self._processes.values():
             process.send_signal(signal.SIGINT)
 
+    def is_running(self, name: str) -> bool:
+        """Returns whether a process has been started and has not ended."""
+        return name in self._processes and self.status(name) is None
+
     def status(self, name: str) -> int | None:
         """Returns the exit status of a process, or None while it runs."""
         return self._processes[name].poll()
