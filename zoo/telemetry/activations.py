@@ -1,4 +1,4 @@
-"""What the units of a layer do: how they spread, which are saturated or dead, and the error that comes back to them."""
+"""What the units of a layer do: their spread, how many are saturated or dead, and the error propagated to them."""
 
 from __future__ import annotations
 
@@ -10,199 +10,201 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.telemetry.stores import store_for, variable, variables_of, when
-from zoo.telemetry.weights import named_layers
+from zoo.telemetry.schedule import UpdateCounter, run_if
+from zoo.telemetry.stores import Reading, Store, create_variable
+from zoo.telemetry.weights import list_named_layers
 
 FORWARD = ("mean", "std", "saturated")
 BACKWARD = ("delta_l2", "delta_rms")
-NAMES = (*FORWARD, *BACKWARD)
-SATURATED = 0.05  # of the range of a sigmoid or tanh, from either end
+ACTIVATION_STATISTICS = (*FORWARD, *BACKWARD)
+SATURATED = 0.05  # share of the range of a sigmoid or tanh, at either end
 
 _RANGES = {"sigmoid": (0.0, 1.0), "hard_sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "hard_tanh": (-1.0, 1.0)}
 _RECTIFIERS = ("relu", "relu6", "ReLU")
-_LAYERS_WITHOUT_ATTRIBUTE = (keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.ELU, keras.layers.Softmax)
+_ACTIVATION_LAYERS = (keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.ELU, keras.layers.Softmax)
 
 
 class ActivationTap:
     """Statistics of the activations of a model's layers, and of the error at their pre-activations.
 
-    It watches each layer that has an activation function, in the step that trains the model. Under
-    a distribution strategy the numbers are those of the first replica's share of the batch.
+    Every layer with an activation function is recorded, in the step that trains the model. Under a distribution
+    strategy the statistics are those of the first replica's share of the batch.
 
     Args:
         model: The model.
-        optimizer: Its optimiser, which may scale the loss.
-        every: Record each so many updates, or None to summarise those between two readings.
-        capacity: How many records are kept until they are read, when `every` is a number.
-        is_due: Whether the update under way is to be recorded.
+        optimizer: The model's optimizer, which may scale the loss.
+        counter: Counter of the optimizer's updates.
+        create_store: Function that returns a store for a number of rows and names.
     """
 
     def __init__(
         self,
         model: keras.Model,
         optimizer: keras.Optimizer,
-        *,
-        every: int | None,
-        capacity: int,
-        is_due: Callable[[], tf.Tensor | bool],
+        counter: UpdateCounter,
+        create_store: Callable[..., Store],
     ) -> None:
-        found = [(name, layer, _seam_of(layer)) for name, layer in named_layers(model)]
-        self._watched = [(layer, seam) for _, layer, seam in found if seam]
-        self.layers = [name for name, _, seam in found if seam]
-        self._optimizer, self._every, self._is_due = optimizer, every, is_due
-        shape = (len(self.layers), len(NAMES))
-        names = NAMES if every is None else (*NAMES, "dead")
-        self._store = store_for(len(self.layers), names, every=every, capacity=capacity)
-        # Of a layer that is used twice in a step, or of a step in several parts, the mean is recorded.
-        self._sum, self._count = variable(shape, tf.float64), variable(shape, tf.float64)
+        named = [(name, layer, _get_attribute(layer)) for name, layer in list_named_layers(model)]
+        self._rows = tuple((name, "") for name, _, attribute in named if attribute)
+        self._layers = [(layer, attribute) for _, layer, attribute in named if attribute]
+        self._optimizer, self._counter = optimizer, counter
+        shape = (len(self._layers), len(ACTIVATION_STATISTICS))
+        # Of a layer that is called twice in a step, or of a step in several parts, the mean is recorded.
+        self._sum, self._count = create_variable(shape, tf.float64), create_variable(shape, tf.float64)
+        # Whether each rectified unit was active for any example since the last record.
         self._active = [
-            variable((units,), tf.bool, False) if units else None
-            for units in (_rectified_units(layer, seam) for layer, seam in self._watched)
+            create_variable((units,), tf.bool, False) if units else None
+            for units in (_count_rectified_units(layer, attribute) for layer, attribute in self._layers)
         ]
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The names of the numbers in a record."""
-        return (*NAMES, "dead", *(name for name in self._store.columns if name not in (*NAMES, "dead")))
+        names = (*ACTIVATION_STATISTICS, "dead")
+        self._store = create_store(len(self._layers), names[:-1] if counter.every is None else names)
 
     @property
     def variables(self) -> list[tf.Variable]:
         """All variables that records are kept in."""
-        return [*variables_of(self), *variables_of(self._store)]
+        active = [variable for variable in self._active if variable is not None]
+        return [self._sum, self._count, *active, *self._store.variables]
 
     @contextmanager
     def attached(self) -> Iterator[None]:
-        """Watches every step that is traced or run in this block."""
-        originals = [vars(layer).get(seam) for layer, seam in self._watched]
-        for number, (layer, seam) in enumerate(self._watched):
-            vars(layer)[seam] = self._spied(number, getattr(layer, seam))
+        """Observes every step that is traced or run in this block."""
+        originals = [vars(layer).get(attribute) for layer, attribute in self._layers]
+        for number, (layer, attribute) in enumerate(self._layers):
+            vars(layer)[attribute] = self._wrap(number, getattr(layer, attribute))
         try:
             yield
         finally:
-            for (layer, seam), original in zip(self._watched, originals, strict=True):
+            for (layer, attribute), original in zip(self._layers, originals, strict=True):
                 if original is None:
-                    del vars(layer)[seam]
+                    del vars(layer)[attribute]
                 else:
-                    vars(layer)[seam] = original
+                    vars(layer)[attribute] = original
 
     def record(self, update: tf.Tensor) -> None:
-        """Keeps what the step under way has shown as the record of an update that is due."""
+        """Adds what the current step has shown to the store, as the record of an update."""
         table = self._sum / self._count  # NaN where nothing came, as no error comes to a frozen part
-        if self._every is not None:
-            table = tf.concat([table, tf.stack(self._dead())[:, None]], axis=1)
+        if self._counter.every is not None:
+            table = tf.concat([table, tf.stack(self._compute_dead())[:, None]], axis=1)
         self._store.add(update, self._count[:, :1] > 0, table)
         self._sum.assign(tf.zeros_like(self._sum))
         self._count.assign(tf.zeros_like(self._count))
-        if self._every is not None:
-            self._forget_active()
+        if self._counter.every is not None:
+            self._clear_active()
 
-    def rows(self, updates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns those of `updates` that were recorded, and their records, `(records, layers, columns)`."""
-        steps, values = self._store.rows(updates)
-        if self._every is None:
-            dead = np.array([share.numpy() for share in self._dead()]).reshape(1, -1, 1)
-            values = np.concatenate([values, np.broadcast_to(dead, (*values.shape[:2], 1))], axis=2)
-        names = [*self._store.columns, *(["dead"] if self._every is None else [])]
-        return steps, values[:, :, [names.index(name) for name in self.columns]]
+    def read(self, updates: np.ndarray) -> Reading:
+        """Returns the records of those of `updates` that have one."""
+        recorded, values = self._store.read(updates)
+        columns = self._store.columns
+        if self._counter.every is None:
+            # An epoch's dead units are those of all its updates together, not a mean of theirs.
+            dead = np.array([share.numpy() for share in self._compute_dead()]).reshape(1, -1, 1)
+            place = len(ACTIVATION_STATISTICS)
+            dead = np.broadcast_to(dead, (*values.shape[:2], 1))
+            values = np.concatenate([values[:, :, :place], dead, values[:, :, place:]], axis=2)
+            columns = (*columns[:place], "dead", *columns[place:])
+        return Reading(recorded, values, self._rows, columns)
 
     def clear(self) -> None:
-        """Forgets all records."""
+        """Removes all records."""
         self._store.clear()
-        self._forget_active()
+        self._clear_active()
 
-    def _forget_active(self) -> None:
+    def _clear_active(self) -> None:
         for active in self._active:
             if active is not None:
                 active.assign(tf.zeros_like(active))
 
-    def _dead(self) -> list[tf.Tensor]:
+    def _compute_dead(self) -> list[tf.Tensor]:
         unknown = tf.constant(np.nan, tf.float64)
-        return [unknown if active is None else _mean(~tf.identity(active)) for active in self._active]
+        return [unknown if active is None else _compute_share(~tf.identity(active)) for active in self._active]
 
-    def _spied(self, number: int, activation: Callable[..., Any]) -> Callable[..., Any]:
-        limits = _RANGES.get(_name_of(activation))
+    def _is_due(self) -> tf.Tensor | bool:
+        return self._counter.is_due(self._counter.updates + 1)
 
-        def spied(inputs: Any, *args: Any, **kwargs: Any) -> Any:
-            outputs = activation(self._with_error_watched(number, inputs), *args, **kwargs)
+    def _wrap(self, number: int, activation: Callable[..., Any]) -> Callable[..., Any]:
+        limits = _RANGES.get(_get_name(activation))
+
+        def observe(inputs: Any, *args: Any, **kwargs: Any) -> Any:
+            outputs = activation(self._observe_error(number, inputs), *args, **kwargs)
             if tf.is_tensor(outputs):
-                # Keras hangs the logits on the outputs: they are looked at, and passed on as they came.
-                seen = tf.stop_gradient(outputs)
-                when(self._is_due(), lambda: self._see(number, seen, limits))
+                # Keras attaches the logits to the outputs, which must be returned as they are.
+                values = tf.stop_gradient(outputs)
+                run_if(self._is_due(), lambda: self._add_outputs(number, values, limits))
             return outputs
 
-        return spied
+        return observe
 
-    def _with_error_watched(self, number: int, inputs: Any) -> Any:
+    def _observe_error(self, number: int, inputs: Any) -> Any:
         @tf.custom_gradient
-        def watched(values: tf.Tensor) -> Any:
+        def observe(values: tf.Tensor) -> Any:
             def gradient(error: tf.Tensor) -> tf.Tensor:
-                when(self._is_due(), lambda: self._see_error(number, error))
+                run_if(self._is_due(), lambda: self._add_error(number, error))
                 return error
 
             return tf.identity(values), gradient
 
-        return watched(inputs) if tf.is_tensor(inputs) else inputs
+        return observe(inputs) if tf.is_tensor(inputs) else inputs
 
-    def _see(self, number: int, outputs: tf.Tensor, limits: tuple[float, float] | None) -> None:
+    def _add_outputs(self, number: int, outputs: tf.Tensor, limits: tuple[float, float] | None) -> None:
         if (active := self._active[number]) is not None:
-            axis = _unit_axis(self._watched[number][0]) % outputs.shape.rank
-            others = [each for each in range(outputs.shape.rank) if each != axis]
-            active.assign(tf.identity(active) | tf.reduce_any(outputs > 0, axis=others))
+            unit_axis = _get_unit_axis(self._layers[number][0]) % outputs.shape.rank
+            other_axes = [axis for axis in range(outputs.shape.rank) if axis != unit_axis]
+            active.assign(tf.identity(active) | tf.reduce_any(outputs > 0, axis=other_axes))
         values = tf.cast(outputs, tf.float32)
         saturated = tf.constant(np.nan, tf.float64)
         if limits:
             low, high = limits
             margin = SATURATED * (high - low)
-            saturated = _mean((values < low + margin) | (values > high - margin))
+            saturated = _compute_share((values < low + margin) | (values > high - margin))
         mean = tf.reduce_mean(values)
         spread = tf.sqrt(tf.reduce_mean(tf.square(values - mean)))
         self._add(number, 0, [tf.cast(mean, tf.float64), tf.cast(spread, tf.float64), saturated])
 
-    def _see_error(self, number: int, error: tf.Tensor) -> None:
-        # A loss is the mean over the examples of all replicas: times their number, an example's own error is left.
+    def _add_error(self, number: int, error: tf.Tensor) -> None:
+        # The loss is a mean over the examples of all replicas; times their number, it leaves each example's error.
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         examples = tf.cast(tf.shape(error)[0] * replicas, tf.float64)
         scale = tf.cast(self._optimizer.scale_loss(tf.constant(1.0)), tf.float64)
         squares = tf.square(tf.cast(error, tf.float64) * (examples / scale))
         per_example = tf.reduce_sum(tf.reshape(squares, [tf.shape(error)[0], -1]), axis=1)
-        self._add(
-            number,
-            len(FORWARD),
-            [tf.reduce_mean(tf.sqrt(per_example)), tf.sqrt(tf.reduce_mean(squares))],
-        )
+        values = [tf.reduce_mean(tf.sqrt(per_example)), tf.sqrt(tf.reduce_mean(squares))]
+        self._add(number, len(FORWARD), values)
 
     def _add(self, number: int, column: int, values: list[tf.Tensor]) -> None:
-        places = tf.constant([[number, column + each] for each in range(len(values))])
+        indices = tf.constant([[number, column + offset] for offset in range(len(values))])
         shape = self._sum.shape
-        self._sum.assign_add(tf.scatter_nd(places, tf.stack(values), shape))
-        self._count.assign_add(tf.scatter_nd(places, tf.ones(len(values), tf.float64), shape))
+        self._sum.assign_add(tf.scatter_nd(indices, tf.stack(values), shape))
+        self._count.assign_add(tf.scatter_nd(indices, tf.ones(len(values), tf.float64), shape))
 
 
-def _seam_of(layer: keras.layers.Layer) -> str:
-    """Returns the attribute that the pre-activation is passed to, or an empty text."""
-    if isinstance(layer, _LAYERS_WITHOUT_ATTRIBUTE):
+def _get_attribute(layer: keras.layers.Layer) -> str:
+    """Returns the name of the attribute that is called with a layer's pre-activation; empty if there is none.
+
+    A recurrent layer has none: its cell calls the activation function once per time step.
+    """
+    if isinstance(layer, _ACTIVATION_LAYERS):
         return "call"
     return "activation" if callable(vars(layer).get("activation")) else ""
 
 
-def _name_of(activation: Callable[..., Any]) -> str:
+def _get_name(activation: Callable[..., Any]) -> str:
     return getattr(activation, "__name__", type(activation).__name__)
 
 
-def _rectified_units(layer: keras.layers.Layer, seam: str) -> int | None:
-    """Returns how many units a layer of rectified linear units has, or None for others."""
-    name = type(layer).__name__ if seam == "call" else _name_of(layer.activation) if seam else ""
+def _count_rectified_units(layer: keras.layers.Layer, attribute: str) -> int | None:
+    """Returns the number of rectified linear units of a layer, None for units of another kind."""
+    name = type(layer).__name__ if attribute == "call" else _get_name(layer.activation)
     if name not in _RECTIFIERS or getattr(layer, "negative_slope", False):
         return None
     try:
-        return layer.output.shape[_unit_axis(layer)]
+        return layer.output.shape[_get_unit_axis(layer)]
     except (AttributeError, ValueError):  # not part of a functional model, or of several
         return getattr(layer, "units", None) or getattr(layer, "filters", None)
 
 
-def _unit_axis(layer: keras.layers.Layer) -> int:
+def _get_unit_axis(layer: keras.layers.Layer) -> int:
     return 1 if getattr(layer, "data_format", None) == "channels_first" else -1
 
 
-def _mean(flags: tf.Tensor) -> tf.Tensor:
+def _compute_share(flags: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.cast(flags, tf.float64))

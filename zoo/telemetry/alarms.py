@@ -1,4 +1,4 @@
-"""What to look out for in gradient records, and what to do about it."""
+"""Conditions of gradient records that raise a warning or stop the training."""
 
 from __future__ import annotations
 
@@ -17,23 +17,22 @@ _THRESHOLDS = {"vanishing": 1e-4, "exploding": 1e3, "dead": 1.0, "nan": None}
 
 
 class GradientWarning(UserWarning):
-    """A gradient that an `Alarm` looks out for."""
+    """Warning of a gradient that meets the condition of an `Alarm`."""
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """Looks out for a kind of gradient in the records of a `GradientRecorder`.
+    """Condition of the records of a `GradientRecorder`, and the action that it leads to.
 
     Args:
-        kind: `"vanishing"`: the first layer's RMS gradient over the last one's is below the threshold,
-            of the weights that `one_a_layer` picks. `"exploding"`: a norm reaches it. `"dead"`: at
-            least that share of a gradient is exactly zero. `"nan"`: a gradient has a value that is NaN
-            or infinite.
-        threshold: The limit; None takes 1e-4, 1000 and 1.
-        action: `"warn"` warns with a `GradientWarning`; `"stop"` ends the training as well.
+        kind: `"vanishing"`: the RMS of the first layer's gradient over the last layer's is below the threshold, of the
+            weights that `one_a_layer` selects. `"exploding"`: a norm reaches the threshold. `"dead"`: the share of
+            exact zeros in a gradient reaches it. `"nan"`: a gradient has NaN or infinite values.
+        threshold: Limit of the condition. Defaults to 1e-4 for `"vanishing"`, 1000 for `"exploding"`, 1 for `"dead"`.
+        action: `"warn"` for a `GradientWarning`, `"stop"` to end the training too. Defaults to `"warn"`.
 
     Raises:
-        InvalidValue: Another kind or action, or a threshold that is not above 0.
+        InvalidValue: The kind or action is unknown, or the threshold is not positive.
 
     >>> Alarm("vanishing", 0.01).threshold
     0.01
@@ -50,33 +49,34 @@ class Alarm:
         object.__setattr__(self, "threshold", _THRESHOLDS[self.kind] if threshold is None else threshold)
 
     def raised_by(self, frame: pd.DataFrame) -> str:
-        """Returns what is wrong in the first record that raises the alarm, or an empty text.
+        """Returns a message about the first record that meets the condition, or an empty string.
 
         Args:
-            frame: Records of `GradientRecorder.frame(full=True)`.
+            frame: Result of `GradientRecorder.frame(full=True)`.
         """
         if self.kind == "vanishing":
-            return self._vanishing(frame)
-        column, words = {
+            return self._check_vanishing(frame)
+        column, problem = {
             "exploding": ("l2", "exploded: its norm is {:.3g}, the limit {limit:g}"),
             "dead": ("zeros", "is dead: {:.0%} of it is exactly zero, the limit {limit:.0%}"),
             "nan": ("nans", "broke: it has values that are NaN or infinite"),
         }[self.kind]
         if self.kind == "nan":
-            found = frame[frame["nans"] + frame["infs"] > 0]
+            rows = frame[frame["nans"] + frame["infs"] > 0]
         else:
             column = "l2_max" if self.kind == "exploding" and "l2_max" in frame else column
-            found = frame[frame[column] >= self.threshold]
-        if found.empty:
+            rows = frame[frame[column] >= self.threshold]
+        if rows.empty:
             return ""
-        # Of several at once, the one nearest to the loss: the others have theirs from it.
-        row = found[found["step"] == found["step"].iloc[0]].iloc[-1]
-        what = words.format(row[column], limit=self.threshold)
+        # Of several rows, the one nearest to the loss, from which the others follow.
+        row = rows[rows["step"] == rows["step"].iloc[0]].iloc[-1]
+        problem = problem.format(row[column], limit=self.threshold)
         return (
-            f"The gradient of {row['layer']} ({row['variable']}) {what}, at epoch {row['epoch']}, step {row['step']}."
+            f"The gradient of {row['layer']} ({row['variable']}) {problem}, "
+            f"at epoch {row['epoch']}, step {row['step']}."
         )
 
-    def _vanishing(self, frame: pd.DataFrame) -> str:
+    def _check_vanishing(self, frame: pd.DataFrame) -> str:
         from zoo.telemetry.plots import one_a_layer
 
         frame = one_a_layer(frame)[0]

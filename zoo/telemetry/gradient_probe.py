@@ -1,9 +1,9 @@
-"""Measures the gradient on a fixed batch, outside training or between its steps."""
+"""A callback that measures the gradient on a fixed batch, between training steps or outside training."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -11,26 +11,27 @@ import pandas as pd
 import tensorflow as tf
 
 from zoo.errors import InvalidValue
+from zoo.telemetry.frames import LABELS
+from zoo.telemetry.schedule import Every
 from zoo.telemetry.statistics import STATISTICS, measure
-from zoo.telemetry.weights import Weight, trainable_weights
-from zoo.utils.constraints import at_least, check
+from zoo.telemetry.weights import Weight, list_trainable_weights
+from zoo.utils.constraints import check
 
-COLUMNS = ("epoch", "step", "layer", "variable", *STATISTICS)
+COLUMNS = (*LABELS, *STATISTICS)
 
 
 class GradientProbe(keras.callbacks.Callback):
-    """Measures the gradient of the loss on a fixed batch, before the update that comes next.
+    """Measures the gradient of the loss on a fixed batch, before an update.
 
-    Training noise does not reach it: the batch is always the same, dropout is off, and nothing of
-    the model changes. This is how Nielsen (2015, chapter 5) measures the speed of learning: the norm
-    of the bias gradient of 1,000 examples.
+    The measurement is free of training noise: the batch is always the same, dropout is off, and the model does not
+    change. Nielsen (2015, chapter 5) measures the speed of learning in this way, by the norm of the bias gradient of
+    1,000 examples.
 
     Args:
         x: Inputs of the batch.
-        y: Targets of the batch, as the model is fitted to them.
-        every: As a callback, `"epoch"` to measure before each epoch, or a number N to measure before
-            the steps 1, 1 + N, 1 + 2N ... of each epoch. Under `steps_per_execution` it is measured
-            between two calls, before the first step of the next one.
+        y: Targets of the batch, in the form in which the model is fitted to them.
+        every: `"epoch"` to measure before each epoch, or a number N to measure before the steps 1, 1 + N, 1 + 2N ...
+            of each epoch. With `steps_per_execution` it is measured before the next call. Defaults to `"epoch"`.
 
     Raises:
         InvalidValue: `every` is neither `"epoch"` nor an integer >= 1.
@@ -50,71 +51,71 @@ class GradientProbe(keras.callbacks.Callback):
 
     def __init__(self, x: Any, y: Any, *, every: int | Literal["epoch"] = "epoch") -> None:
         super().__init__()
-        self.every = check("every", every, Annotated[int, at_least(1)] | Literal["epoch"])
+        self.every = check("every", every, Every)
         self._x, self._y = x, y
         self._records: list[pd.DataFrame] = []
-        self._epoch = self._due = 0
-        self._measured: tuple[Any, Any] = (None, None)
+        self._epoch = self._next = 0
+        self._traced: tuple[Any, Any] = (None, None)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> GradientProbe:
-        """Returns a probe with the same batch and no records, as a tuner wants for each trial."""
+        """Returns a probe with the same batch and no records, as KerasTuner needs for every trial."""
         return type(self)(self._x, self._y, every=self.every)
 
     @property
     def steps_between_stops(self) -> int | None:
-        """The steps from one measurement to the next; None to measure before each epoch."""
+        """Steps from one measurement to the next; None to measure before each epoch."""
         return None if self.every == "epoch" else self.every
 
     def frame(self) -> pd.DataFrame:
-        """Returns the records made during training, one row a weight and record.
+        """Returns the records of the training, one row per weight and record.
 
         Returns:
-            The columns that `measure` returns; `epoch` counts from 1, `step` is the number of updates
-            made before the measurement.
+            Table with the columns of `measure`; `epoch` is counted from 1, `step` is the number of updates before
+            the measurement.
         """
         return pd.concat(self._records, ignore_index=True) if self._records else pd.DataFrame(columns=list(COLUMNS))
 
     def measure(self, model: keras.Model) -> pd.DataFrame:
-        """Measures a compiled model as it is now.
+        """Measures the gradient of a model in its current state.
 
         Args:
-            model: A compiled model, trained or not.
+            model: A compiled model.
 
         Returns:
-            `epoch` and `step`, both 0 outside training; `layer`, `variable`; and the statistics of the
+            Table with the columns `epoch` and `step`, both 0; `layer`, `variable`; and the statistics of the
             gradient: `l2`, `mean_abs`, `rms`, `max_abs`, `zeros`, `nans`, `infs`.
 
         Raises:
-            InvalidValue: The model is not compiled: it has no loss.
+            InvalidValue: The model is not compiled.
         """
         if not model.compiled:
             raise InvalidValue("GradientProbe measures the gradient of the loss; compile the model first.")
-        weights = trainable_weights(model)
-        traced_for = (id(model), id(model.loss), id(model.optimizer), [id(weight.value) for weight in weights])
-        if self._measured[0] != traced_for:
-            # As a partial: of one function for all models, TensorFlow would warn that it is traced too often.
-            self._measured = (traced_for, tf.function(partial(self._gradients, model, weights), autograph=False))
-        # The loss of each output is tracked while it is computed: what training has tracked is put back.
-        trackers = [variable for metric in model.metrics for variable in metric.variables]
-        tracked = [tracker.numpy() for tracker in trackers]
-        rows = self._measured[1]().numpy()
-        for metric in model.metrics:  # among them those that came with the first measurement
+        weights = list_trainable_weights(model)
+        key = (id(model), id(model.loss), id(model.optimizer), [id(weight.value) for weight in weights])
+        if self._traced[0] != key:
+            # A partial, since TensorFlow would warn that one function for all models is traced too often.
+            self._traced = (key, tf.function(partial(self._gradients, model, weights), autograph=False))
+        # Computing the loss updates the metrics; their values are restored.
+        variables = [variable for metric in model.metrics for variable in metric.variables]
+        values = [variable.numpy() for variable in variables]
+        rows = self._traced[1]().numpy()
+        for metric in model.metrics:  # including those that the first measurement created
             metric.reset_state()
-        for tracker, value in zip(trackers, tracked, strict=True):
-            tracker.assign(value)
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
         names = [(0, 0, weight.layer, weight.variable) for weight in weights]
-        labels = pd.DataFrame(names, columns=list(COLUMNS[:4]))
+        labels = pd.DataFrame(names, columns=list(LABELS))
         table = pd.concat([labels, pd.DataFrame(rows, columns=list(STATISTICS))], axis=1)
         return table[table["zeros"].notna()].reset_index(drop=True)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._epoch, self._due = epoch + 1, 0
+        self._epoch, self._next = epoch + 1, 0
         if self.every == "epoch":
             self._record()
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        if self.every != "epoch" and batch >= self._due:
-            self._due = (batch // self.every + 1) * self.every
+        if self.every != "epoch" and batch >= self._next:
+            self._next = (batch // self.every + 1) * self.every
             self._record()
 
     def _record(self) -> None:

@@ -1,4 +1,4 @@
-"""The size of a gradient, in the numbers that are kept of it."""
+"""Statistics of the size of a gradient."""
 
 from __future__ import annotations
 
@@ -11,40 +11,39 @@ STATISTICS = ("l2", "mean_abs", "rms", "max_abs", "zeros", "nans", "infs")
 
 
 def measure(gradient: tf.Tensor | tf.IndexedSlices) -> tf.Tensor:
-    """Measures one gradient.
+    """Computes the `STATISTICS` of a gradient.
 
-    A norm whose square would vanish or overflow is taken of the gradient over its largest entry: at
-    1e-25 the plain sum of float32 squares is 0.
+    A norm whose square would underflow or overflow is computed from the gradient divided by its largest entry: the
+    float32 square of 1e-25 is 0.
 
     Args:
-        gradient: A gradient of any shape and floating type. Slices of an embedding's gradient are
-            added up where they fall on the same row.
+        gradient: Gradient of any shape and floating type. Slices of an embedding's gradient are summed by row.
 
     Returns:
-        float64 of shape `(7,)`: L2 norm, mean absolute value, root mean square, largest absolute
-        value, share of exact zeros, number of NaNs, number of infinite values. The first four are
-        NaN or infinite where the gradient holds such a value.
+        float64 of shape `(7,)`: L2 norm, mean absolute value, root mean square, largest absolute value, share of
+        exact zeros, number of NaN values, number of infinite values. The first four are NaN or infinite if the
+        gradient has such a value.
 
     >>> [f"{value:.3g}" for value in measure(tf.constant([3e-25, -4e-25, 0])).numpy()]
     ['5e-25', '2.33e-25', '2.89e-25', '4e-25', '0.333', '0', '0']
     """
-    dense = _single(gradient)
-    return _traced(_measure, dense.dtype, dense.shape)(dense)
+    dense = _to_dense(gradient)
+    return _trace(_measure, dense.dtype, dense.shape)(dense)
 
 
 def distance(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
-    """Returns the L2 norm of the difference of two tensors over the norm of the first, float64.
+    """Returns the L2 norm of the difference of two tensors over the norm of the first, as float64.
 
     >>> float(distance(tf.constant([3.0, 4.0]), tf.constant([3.0, 3.0])))
     0.2
     """
-    one, other = _single(one), _single(other)
-    return _traced(_distance, one.dtype, one.shape)(one, other)
+    one, other = _to_dense(one), _to_dense(other)
+    return _trace(_distance, one.dtype, one.shape)(one, other)
 
 
 @cache
-def _traced(function: Callable[..., tf.Tensor], dtype: tf.DType, shape: tf.TensorShape) -> Callable[..., tf.Tensor]:
-    """Returns a function that is traced once for all weights of a shape, in all trainings; that takes longest."""
+def _trace(function: Callable[..., tf.Tensor], dtype: tf.DType, shape: tf.TensorShape) -> Callable[..., tf.Tensor]:
+    """Returns the function, traced once for all weights of a shape in all trainings: tracing takes longest."""
     return tf.function(function, autograph=False)
 
 
@@ -68,24 +67,24 @@ def _distance(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
 def _norm(values: tf.Tensor) -> tf.Tensor:
     squared = _total(tf.square(values))
 
-    def of_scaled() -> tf.Tensor:
+    def compute_scaled() -> tf.Tensor:
         absolute = tf.abs(values)
         largest = tf.reduce_max(absolute)
         unit = tf.where((largest > 0) & tf.math.is_finite(largest), largest, tf.ones_like(largest))
         return tf.cast(unit, tf.float64) * tf.sqrt(_total(tf.square(absolute / unit)))
 
     is_safe = (squared > 1e-25) & (squared < 1e35)
-    return tf.cond(is_safe, lambda: tf.sqrt(squared), of_scaled)
+    return tf.cond(is_safe, lambda: tf.sqrt(squared), compute_scaled)
 
 
-def _single(values: tf.Tensor | tf.IndexedSlices) -> tf.Tensor:
+def _to_dense(values: tf.Tensor | tf.IndexedSlices) -> tf.Tensor:
     dense = tf.convert_to_tensor(values)
     return tf.cast(dense, tf.float32) if dense.dtype.size < 4 else dense
 
 
 def _total(values: tf.Tensor) -> tf.Tensor:
     if values.shape.rank > 1 and (values.shape.num_elements() or 0) > 50_000:
-        # A product with ones: of much, a plain sum is several times slower where XLA compiles it.
+        # A product with ones: XLA compiles a plain sum of many values several times slower.
         table = tf.reshape(values, [-1, values.shape[-1]])
         values = tf.linalg.matvec(table, tf.ones(table.shape[-1], table.dtype))
     return tf.reduce_sum(tf.cast(values, tf.float64))

@@ -1,144 +1,195 @@
-"""Where records lie on the device until they are read: of an epoch, or of single updates."""
+"""What is kept: records on the device until they are read, as summaries or of single updates."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import tensorflow as tf
 
-from zoo.utils.keras_private import make_function_call
 
-
-class EpochStore:
-    """The mean, the smallest and the largest of each number, for each weight.
+class Reading(NamedTuple):
+    """Records that were read from the device.
 
     Args:
-        weights: How many weights there are.
-        names: What the numbers are called; `columns` has those, then with `_min`, then with `_max`.
+        updates: Numbers of the recorded updates, counted from 1, of shape `(records,)`.
+        values: `(records, rows, columns)`; NaN where there was nothing to record.
+        rows: Layer and variable of each row; an empty variable for a row of a layer.
+        columns: Names of the columns.
     """
 
-    def __init__(self, weights: int, names: tuple[str, ...]) -> None:
-        self.columns = (*names, *(f"{name}_min" for name in names), *(f"{name}_max" for name in names))
-        # Together, so that they are read and cleared at once: that is done after every epoch, however short.
-        self._empty = np.stack([np.full((weights, len(names)), value) for value in (0, np.inf, -np.inf)])
-        self._kept = variable(self._empty.shape, tf.float64)
-        self._kept.assign(self._empty)
-        self._count = variable((weights, 1), tf.float64)
+    updates: np.ndarray
+    values: np.ndarray
+    rows: tuple[tuple[str, str], ...]
+    columns: tuple[str, ...]
+
+
+class Store(Protocol):
+    """Variables that hold records of a table between two readings."""
+
+    columns: tuple[str, ...]
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """Variables that hold the records."""
 
     def add(self, update: tf.Tensor, present: np.ndarray | tf.Tensor, table: tf.Tensor) -> None:
-        """Adds the numbers of one update, `(weights, names)`, where `present`, `(weights, 1)`, is true."""
-        total, least, most = tf.unstack(tf.identity(self._kept))
-        kept = tf.stack([total + table, tf.minimum(least, table), tf.maximum(most, table)])
-        self._kept.assign(tf.where(present, kept, self._kept))
-        self._count.assign_add(tf.cast(present, tf.float64))
+        """Adds the table of one update.
 
-    def rows(self, updates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the last update and its record, `(1,)` and `(1, weights, columns)`; NaN for none."""
+        Args:
+            update: Number of the update, counted from 1.
+            present: Whether each row has values, of shape `(rows, 1)`.
+            table: Values of shape `(rows, names)`.
+        """
+
+    def read(self, updates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns those of `updates` that have a record, and the records, `(records, rows, columns)`."""
+
+    def clear(self) -> None:
+        """Removes all records."""
+
+
+class _SummaryStore:
+    """A store with one record for all updates between two readings, under the number of the last one."""
+
+    columns: tuple[str, ...]
+
+    def __init__(self, empty: np.ndarray) -> None:
+        self._empty = empty
+        self._values = create_variable(empty.shape, tf.float64)
+        self._values.assign(empty)
+        self._count = create_variable((empty.shape[-2], 1), tf.float64)
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        return [self._values, self._count]
+
+    def read(self, updates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         count = self._count.numpy()
         if not len(updates) or not count.any():
             return updates[:0], np.empty((0, len(count), len(self.columns)))
-        total, *bounds = self._kept.numpy()
-        mean = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
-        # XLA does not count NaN among the smallest and the largest.
-        parts = [mean, *(np.where(np.isnan(mean), np.nan, bound) for bound in bounds)]
-        return updates[-1:], np.concatenate(parts, axis=1)[None]
+        return updates[-1:], self._summarize(self._values.numpy(), count)[None]
 
     def clear(self) -> None:
-        """Forgets all records."""
-        self._kept.assign(self._empty)
+        self._values.assign(self._empty)
         self._count.assign(np.zeros(self._count.shape))
 
+    def _summarize(self, values: np.ndarray, count: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
 
-class SumStore:
-    """The sum of each number over the updates, for each weight; otherwise as an `EpochStore`."""
 
-    def __init__(self, weights: int, names: tuple[str, ...]) -> None:
-        self.columns = names
-        self._sum, self._count = variable((weights, len(names)), tf.float64), variable((weights, 1), tf.float64)
+class EpochStore(_SummaryStore):
+    """A store of the mean, the minimum and the maximum of each value.
+
+    Args:
+        rows: Number of rows of a table.
+        names: Names of the values; `columns` has them as they are, with `_min` and with `_max`.
+    """
+
+    def __init__(self, rows: int, names: tuple[str, ...]) -> None:
+        self.columns = (*names, *(f"{name}_min" for name in names), *(f"{name}_max" for name in names))
+        # One variable for the three, so that one call reads or clears them after an epoch, however short.
+        super().__init__(np.stack([np.full((rows, len(names)), value) for value in (0, np.inf, -np.inf)]))
 
     def add(self, update: tf.Tensor, present: np.ndarray | tf.Tensor, table: tf.Tensor) -> None:
-        """Adds the numbers of one update, `(weights, names)`, where `present`, `(weights, 1)`, is true."""
-        self._sum.assign_add(tf.where(present, table, 0.0))
+        """Adds the table of one update, as `Store` says."""
+        total, minimum, maximum = tf.unstack(tf.identity(self._values))
+        values = tf.stack([total + table, tf.minimum(minimum, table), tf.maximum(maximum, table)])
+        self._values.assign(tf.where(present, values, self._values))
         self._count.assign_add(tf.cast(present, tf.float64))
 
-    def rows(self, updates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the last update and its record, `(1,)` and `(1, weights, columns)`; NaN for none."""
-        count = self._count.numpy()
-        if not len(updates) or not count.any():
-            return updates[:0], np.empty((0, len(count), len(self.columns)))
-        return updates[-1:], np.where(count > 0, self._sum.numpy(), np.nan)[None]
+    def _summarize(self, values: np.ndarray, count: np.ndarray) -> np.ndarray:
+        total, *bounds = values
+        mean = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+        # XLA ignores NaN in a minimum and a maximum.
+        return np.concatenate([mean, *(np.where(np.isnan(mean), np.nan, bound) for bound in bounds)], axis=1)
 
-    def clear(self) -> None:
-        """Forgets all records."""
-        self._sum.assign(tf.zeros_like(self._sum))
-        self._count.assign(tf.zeros_like(self._count))
+
+class SumStore(_SummaryStore):
+    """A store of the sum of each value.
+
+    Args:
+        rows: Number of rows of a table.
+        names: Names of the values, and `columns`.
+    """
+
+    def __init__(self, rows: int, names: tuple[str, ...]) -> None:
+        self.columns = names
+        super().__init__(np.zeros((rows, len(names))))
+
+    def add(self, update: tf.Tensor, present: np.ndarray | tf.Tensor, table: tf.Tensor) -> None:
+        """Adds the table of one update, as `Store` says."""
+        self._values.assign_add(tf.where(present, table, 0.0))
+        self._count.assign_add(tf.cast(present, tf.float64))
+
+    def _summarize(self, values: np.ndarray, count: np.ndarray) -> np.ndarray:
+        return np.where(count > 0, values, np.nan)
 
 
 class UpdateStore:
-    """The numbers of each `every`-th update, for each weight, as many as `capacity`.
+    """A store of the values of single updates, at fixed intervals.
 
     Args:
-        weights: How many weights there are.
-        names: What the numbers are called; `columns` has the same.
-        every: Updates from one record to the next.
-        capacity: Records that fit between two readings.
+        rows: Number of rows of a table.
+        names: Names of the values, and `columns`.
+        every: Number of updates from one record to the next.
+        capacity: Number of records that fit between two readings.
     """
 
-    def __init__(self, weights: int, names: tuple[str, ...], *, every: int, capacity: int) -> None:
+    def __init__(self, rows: int, names: tuple[str, ...], *, every: int, capacity: int) -> None:
         self.columns = names
         self._every, self._capacity = every, capacity
-        self._values = variable((capacity, weights, len(names)), tf.float64, np.nan)
+        self._values = create_variable((capacity, rows, len(names)), tf.float64, np.nan)
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """Variables that hold the records."""
+        return [self._values]
 
     def add(self, update: tf.Tensor, present: np.ndarray | tf.Tensor, table: tf.Tensor) -> None:
-        """Keeps the numbers of one update, `(weights, names)`, where `present`, `(weights, 1)`, is true."""
+        """Adds the table of one update, as `Store` says."""
         slot = ((update - 1) // self._every) % self._capacity
         row = tf.where(present, table, tf.constant(np.nan, tf.float64))
         self._values.assign(tf.tensor_scatter_nd_update(self._values, [[slot]], row[None]))
 
-    def rows(self, updates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns those of `updates` that were recorded, and their records, `(records, weights, columns)`."""
+    def read(self, updates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns those of `updates` that have a record, and the records."""
         updates = updates[(updates - 1) % self._every == 0]
         if len(updates) > self._capacity:
-            raise RuntimeError(f"{len(updates)} gradient records came between two readings; {self._capacity} fit.")
+            raise RuntimeError(f"At most {self._capacity} records fit between two readings; got {len(updates)}.")
         return updates, self._values.numpy()[((updates - 1) // self._every) % self._capacity]
 
     def clear(self) -> None:
-        """Forgets nothing: old records are written over."""
+        """Does nothing: new records overwrite the old ones."""
 
 
-def store_for(weights: int, names: tuple[str, ...], *, every: int | None, capacity: int) -> EpochStore | UpdateStore:
-    """Returns a store for records of each `every`-th update, or of whole epochs where that is None."""
-    return EpochStore(weights, names) if every is None else UpdateStore(weights, names, every=every, capacity=capacity)
+def create_store(
+    rows: int,
+    names: tuple[str, ...],
+    *,
+    every: int | None,
+    capacity: int,
+    summary: type[EpochStore | SumStore] = EpochStore,
+) -> Store:
+    """Returns a store for records of single updates, or a summary if `every` is None.
+
+    Args:
+        rows: Number of rows of a table.
+        names: Names of the values.
+        every: Number of updates from one record to the next, or None.
+        capacity: Number of records of single updates that fit between two readings.
+        summary: Class of the store if `every` is None. Defaults to `EpochStore`.
+    """
+    if every is None:
+        return summary(rows, names)
+    return UpdateStore(rows, names, every=every, capacity=capacity)
 
 
-def variable(shape: tuple[int, ...], dtype: tf.DType, value: float = 0) -> tf.Variable:
-    """Returns a variable for what every replica computes alike: the first one's is kept."""
+def create_variable(shape: tuple[int, ...], dtype: tf.DType, value: float = 0) -> tf.Variable:
+    """Returns a variable for values that all replicas compute alike; reading it gives those of the first replica."""
     return tf.Variable(
         tf.fill(shape, tf.constant(value, dtype)),
         trainable=False,
         synchronization=tf.VariableSynchronization.ON_READ,
         aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
     )
-
-
-def when(condition: tf.Tensor | bool, action: Callable[[], None]) -> None:
-    """Does something where a condition holds; it costs next to nothing where it does not."""
-    if isinstance(condition, bool):
-        if condition:
-            action()
-        return
-    # A branch that is not taken costs time for each of its operations, unless it is one call.
-    call = action if tf.executing_eagerly() else make_function_call(action)
-
-    def then() -> tf.Tensor:
-        call()
-        return tf.constant(0)
-
-    tf.cond(condition, then, lambda: tf.constant(0))
-
-
-def variables_of(owner: object) -> list[tf.Variable]:
-    """Returns the variables that an object holds in its attributes, in the order in which it made them."""
-    values = [each for value in vars(owner).values() for each in (value if isinstance(value, list) else [value])]
-    return [value for value in values if isinstance(value, tf.Variable)]

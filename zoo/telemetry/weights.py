@@ -1,4 +1,4 @@
-"""Which layer a weight belongs to, and what it is called there."""
+"""Which layer a weight belongs to, and its name there."""
 
 from __future__ import annotations
 
@@ -8,65 +8,71 @@ import keras
 
 
 class Weight(NamedTuple):
-    """A trainable weight, by the names that a reader of the model knows it by."""
+    """A trainable weight, with the names of its layer and its variable."""
 
     layer: str
     variable: str
     value: keras.Variable
 
 
-def named_layers(model: keras.Model) -> list[tuple[str, keras.layers.Layer]]:
-    """Lists the layers of a model from the input to the output, and the model itself at the end, with their names.
+def list_named_layers(model: keras.Model) -> list[tuple[str, keras.layers.Layer]]:
+    """Lists the names and layers of a model from the input to the output, with the model itself at the end.
 
     Args:
-        model: A model. A layer of a model inside it is called `outer/inner`; a shared layer comes
-            once; the second of two layers of the same name is called `name#2`.
+        model: A model. A layer of an inner model is called `outer/inner`; a shared layer is listed once; the second
+            of two layers of the same name is called `name#2`.
 
     >>> model = keras.Sequential([keras.layers.Dense(2, name="output")], name="perceptron")
-    >>> [name for name, _ in named_layers(model)]
+    >>> [name for name, _ in list_named_layers(model)]
     ['output', 'perceptron']
     """
-    found: list[tuple[str, keras.layers.Layer]] = []
-    namesakes: dict[str, int] = {}
+    layers: list[tuple[str, keras.layers.Layer]] = []
+    counts: dict[str, int] = {}
 
     def visit(owner: keras.layers.Layer, path: str) -> None:
         for layer in getattr(owner, "layers", []):
             if isinstance(layer, keras.layers.Layer):
                 visit(layer, f"{path}/{layer.name}".lstrip("/"))
-        if all(owner is not layer for _, layer in found):
+        if all(owner is not layer for _, layer in layers):
             name = path or owner.name
-            namesakes[name] = number = namesakes.get(name, 0) + 1
-            found.append((name if number == 1 else f"{name}#{number}", owner))
+            counts[name] = number = counts.get(name, 0) + 1
+            layers.append((name if number == 1 else f"{name}#{number}", owner))
 
     visit(model, "")
-    return found
+    return layers
 
 
-def trainable_weights(model: keras.Model) -> list[Weight]:
+def list_trainable_weights(model: keras.Model) -> list[Weight]:
     """Lists the trainable weights of a model, layer by layer from the input to the output.
 
     Args:
-        model: A built model. Layers are called as in `named_layers`; a weight that belongs to no
-            layer has the model's own name as its layer.
+        model: A built model. Layers are named as in `list_named_layers`; a weight of no layer has the model's name.
 
     >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="output")])
-    >>> [(weight.layer, weight.variable) for weight in trainable_weights(model)]
+    >>> [(weight.layer, weight.variable) for weight in list_trainable_weights(model)]
     [('output', 'kernel'), ('output', 'bias')]
     """
-    found: dict[int, Weight] = {}
-    for name, layer in named_layers(model):
+    weights: dict[int, Weight] = {}
+    for name, layer in list_named_layers(model):
         for value in layer.trainable_variables:
-            found.setdefault(id(value), Weight(name, _name_inside(value.path, layer.name), value))
-    trained = {id(value) for value in model.trainable_variables}
-    return [weight for key, weight in found.items() if key in trained]
+            weights.setdefault(id(value), Weight(name, _get_name_inside(value.path, layer.name), value))
+    trainable = {id(value) for value in model.trainable_variables}
+    return [weight for key, weight in weights.items() if key in trainable]
 
 
 def optimizers_of(model: keras.Model) -> list[keras.Optimizer]:
-    """Lists the optimisers of a model: the one that it is compiled with, and others that it has as attributes."""
+    """Lists the optimizers of a model: the one that it is compiled with, and others that are its attributes."""
     return [value for value in vars(model).values() if isinstance(value, keras.Optimizer)]
 
 
-def _name_inside(path: str, owner: str) -> str:
+def get_inner_optimizer(optimizer: keras.Optimizer) -> keras.Optimizer:
+    """Returns the optimizer inside those that scale the loss, or the optimizer itself."""
+    while isinstance(inner := getattr(optimizer, "inner_optimizer", None), keras.Optimizer):
+        optimizer = inner
+    return optimizer
+
+
+def _get_name_inside(path: str, layer: str) -> str:
     parts = path.split("/")
-    below = parts[len(parts) - parts[::-1].index(owner) :] if owner in parts else parts[-1:]
-    return "/".join(below) or parts[-1]
+    inner = parts[len(parts) - parts[::-1].index(layer) :] if layer in parts else parts[-1:]
+    return "/".join(inner) or parts[-1]

@@ -20,7 +20,7 @@ from keras import layers
 import zoo
 from zoo.errors import InvalidValue
 from zoo.telemetry import Alarm, GradientRecorder, GradientWarning
-from zoo.telemetry.gradient_recorder import COLUMNS
+from zoo.telemetry.frames import COLUMNS
 
 ROOT = Path(__file__).parents[3]
 STATISTICS = ["l2", "mean_abs", "rms"]

@@ -1,11 +1,11 @@
 import keras
 from keras import layers
 
-from zoo.telemetry.weights import trainable_weights
+from zoo.telemetry.weights import list_trainable_weights
 
 
 def names(model):
-    return [(weight.layer, weight.variable) for weight in trainable_weights(model)]
+    return [(weight.layer, weight.variable) for weight in list_trainable_weights(model)]
 
 
 def test_layers_come_in_order_each_with_its_weights():
