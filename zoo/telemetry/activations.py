@@ -38,11 +38,7 @@ class ActivationTap:
     """
 
     def __init__(
-        self,
-        model: keras.Model,
-        optimizer: keras.Optimizer,
-        counter: UpdateCounter,
-        create_store: Callable[..., Store],
+        self, model: keras.Model, optimizer: keras.Optimizer, counter: UpdateCounter, create_store: Callable[..., Store]
     ) -> None:
         named = [(name, layer, _get_attribute(layer)) for name, layer in list_named_layers(model)]
         self._rows = tuple((name, "") for name, _, attribute in named if attribute)
@@ -58,12 +54,8 @@ class ActivationTap:
         ]
         names = (*ACTIVATION_STATISTICS, "dead")
         self._store = create_store(len(self._layers), names[:-1] if counter.every is None else names)
-
-    @property
-    def variables(self) -> list[tf.Variable]:
-        """All variables that records are kept in."""
         active = [variable for variable in self._active if variable is not None]
-        return [self._sum, self._count, *active, *self._store.variables]
+        self.variables = [self._sum, self._count, *active, *self._store.variables]
 
     @contextmanager
     def attached(self) -> Iterator[None]:

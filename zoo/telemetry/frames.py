@@ -53,9 +53,9 @@ class Records:
         """
         added = build_table(kind, self._readings[kind])
         self._readings[kind] = []
-        self._tables[kind] = [_concatenate(kind, [*self._tables[kind], added])]
+        self._tables[kind] = [concatenate(kind, [*self._tables[kind], added])]
         latest = build_table(kind, [(epoch, readings[kind]) for readings in unread if kind in readings])
-        return _concatenate(kind, [*self._tables[kind], latest])
+        return concatenate(kind, [*self._tables[kind], latest])
 
 
 def build_tables(epoch: int, readings: Mapping[str, Reading]) -> dict[str, pd.DataFrame]:
@@ -73,7 +73,7 @@ def build_table(kind: str, readings: Sequence[tuple[int, Reading]]) -> pd.DataFr
     finish = {"gradients": _finish_gradients, "activations": _finish_activations, "histograms": _finish_histograms}
     readings = [(epoch, reading) for epoch, reading in readings if len(reading.updates)]
     groups = groupby(readings, lambda pair: (pair[1].rows, pair[1].columns))
-    return _concatenate(kind, [finish[kind](_label(list(group))) for _, group in groups])
+    return concatenate(kind, [finish[kind](_label(list(group))) for _, group in groups])
 
 
 def _label(readings: Sequence[tuple[int, Reading]]) -> pd.DataFrame:
@@ -102,6 +102,7 @@ def _finish_histograms(table: pd.DataFrame) -> pd.DataFrame:
     return counts.astype({"count": "int64"})[list(HISTOGRAM_COLUMNS)]
 
 
-def _concatenate(kind: str, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def concatenate(kind: str, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Returns one table of several tables of a kind, with its columns also if there are none."""
     filled = [table for table in tables if len(table)]
     return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=list(KINDS[kind]))

@@ -11,13 +11,12 @@ import pandas as pd
 import tensorflow as tf
 
 from zoo.errors import InvalidValue
-from zoo.telemetry.frames import LABELS
+from zoo.telemetry.frames import build_table, concatenate
 from zoo.telemetry.schedule import Every
 from zoo.telemetry.statistics import STATISTICS, measure
+from zoo.telemetry.stores import Reading
 from zoo.telemetry.weights import Weight, list_trainable_weights
 from zoo.utils.constraints import check
-
-COLUMNS = (*LABELS, *STATISTICS)
 
 
 class GradientProbe(keras.callbacks.Callback):
@@ -73,7 +72,7 @@ class GradientProbe(keras.callbacks.Callback):
             Table with the columns of `measure`; `epoch` is counted from 1, `step` is the number of updates before
             the measurement.
         """
-        return pd.concat(self._records, ignore_index=True) if self._records else pd.DataFrame(columns=list(COLUMNS))
+        return concatenate("gradients", self._records)
 
     def measure(self, model: keras.Model) -> pd.DataFrame:
         """Measures the gradient of a model in its current state.
@@ -103,10 +102,8 @@ class GradientProbe(keras.callbacks.Callback):
             metric.reset_state()
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
-        names = [(0, 0, weight.layer, weight.variable) for weight in weights]
-        labels = pd.DataFrame(names, columns=list(LABELS))
-        table = pd.concat([labels, pd.DataFrame(rows, columns=list(STATISTICS))], axis=1)
-        return table[table["zeros"].notna()].reset_index(drop=True)
+        names = tuple((weight.layer, weight.variable) for weight in weights)
+        return build_table("gradients", [(0, Reading(np.array([0]), rows[None], names, STATISTICS))])
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch, self._next = epoch + 1, 0

@@ -109,17 +109,15 @@ class GradientRecorder(keras.callbacks.Callback):
             full: Whether to return all statistics, and not only the magnitudes. Defaults to False.
 
         Returns:
-            Table with the columns
+            Table with the columns `epoch`, `step` (the update), both counted from 1, `layer`, `variable`, and
 
-            - `epoch`, `step`: epoch and update, counted from 1; in records of an epoch, its last update.
-            - `layer`, `variable`: names of the layer and the weight.
             - `l2`, `mean_abs`, `rms`: norm, mean absolute value and root mean square of the gradient. In records of
-              an epoch, these and the following are means over its updates.
+              an epoch, these and the following are means over its updates, and `step` is its last update.
 
             and with `full`
 
-            - `max_abs`: largest absolute value. `zeros`: share of exact zeros. `nans`, `infs`: number of NaN and of
-              infinite values.
+            - `max_abs`, `zeros`: largest absolute value; share of exact zeros.
+            - `nans`, `infs`: number of NaN and of infinite values.
             - `update_ratio`: norm of the change of the weight over the norm of the weight.
             - `l2_unclipped`, `clipped`: norm before clipping and share of clipped updates, if the optimizer clips and
               there is one replica.
@@ -176,23 +174,19 @@ class GradientRecorder(keras.callbacks.Callback):
             frame: Result of `frame()`, full or not. Steps are counted by the restored optimizer.
             activations: Result of `activation_frame()`. Defaults to None.
             histograms: Result of `histogram_frame()`. Defaults to None.
-
-        Raises:
-            InvalidValue: A table lacks columns.
         """
         self._records.restore(gradients=frame, activations=activations, histograms=histograms)
 
     def first_broken(self) -> tuple[int, str, str] | None:
         """Returns the update, layer and variable where a gradient was first NaN or infinite, or None.
 
-        Of several weights in the same update, it is the one nearest to the loss, from which the error spread. The
-        update is exact if all are measured, and nearly always if epochs are sampled; with `every=N` it is the first
-        measured one.
+        Of several weights, it is the one nearest to the loss. The update is exact if all are measured, and nearly
+        always if epochs are sampled; with `every=N` it is the first measured one.
         """
         breaks = [
             (int(update), -number, tap.weights[number])
             for tap in self._taps
-            for number, update in enumerate(tap.read_breaks())
+            for number, update in enumerate(tap.breaks.read())
             if update
         ]
         if not breaks:
@@ -201,10 +195,7 @@ class GradientRecorder(keras.callbacks.Callback):
         return update, weight.layer, weight.variable
 
     def begin(self, model: keras.Model, *, steps: int, steps_per_call: int = 1) -> None:
-        """Prepares the recorder for a training loop other than Keras' own.
-
-        The loop traces and runs its steps in `attached` blocks, and calls the callback's methods from
-        `on_train_begin` on.
+        """Prepares for a loop that runs its steps in `attached` blocks and calls the callback's methods.
 
         Args:
             model: A compiled model.
@@ -222,8 +213,8 @@ class GradientRecorder(keras.callbacks.Callback):
         """Records the gradients of every step that is traced or run in this block, after `begin`.
 
         Args:
-            due: Whether these steps are recorded. None lets each step decide as it runs; a loop that knows (see
-                `interval`) saves that by tracing one step with True and one with False. Defaults to None.
+            due: Whether these steps are recorded, for a loop that knows it by `interval`. None lets each step decide
+                as it runs. Defaults to None.
         """
         with ExitStack() as stack:
             for tap in self._taps:
@@ -239,7 +230,7 @@ class GradientRecorder(keras.callbacks.Callback):
     def interval(self) -> tuple[int, int] | None:
         """Steps from one recorded step to the next, and before the first; None where each step decides.
 
-        It decides where steps are not updates: with several optimizers, or accumulated gradients.
+        With several optimizers or accumulated gradients a step is not an update, and decides itself.
         """
         return self._taps[0].counter.interval if len(self._taps) == 1 else None
 
@@ -279,7 +270,7 @@ class GradientRecorder(keras.callbacks.Callback):
     def _create_taps(self, model: keras.Model, steps_per_call: int) -> None:
         every = self._schedule.interval
         self._capacity, self._max_calls = 256 + 8 * steps_per_call // (every or 1), 1
-        optimizers = {id(get_inner_optimizer(optimizer)): optimizer for optimizer in optimizers_of(model)}.values()
+        optimizers = {id(get_inner_optimizer(optimizer)): optimizer for optimizer in optimizers_of(model)}
         with model.distribute_strategy.scope():
             self._taps = [
                 Tap(
@@ -290,7 +281,7 @@ class GradientRecorder(keras.callbacks.Callback):
                     counts_entries=self._histograms,
                     model=model if self._activations and not number else None,
                 )
-                for number, optimizer in enumerate(optimizers)
+                for number, optimizer in enumerate(optimizers.values())
             ]
 
     def _read(self) -> None:

@@ -30,11 +30,7 @@ class UpdateRatioMeter:
         self.store = create_store(len(weights), ("update_ratio",))
         self._pending = create_variable((), tf.int64)  # update whose change is not measured yet, or 0
         self._before = [create_variable(tuple(weight.value.shape), weight.value.value.dtype) for weight in weights]
-
-    @property
-    def variables(self) -> list[tf.Variable]:
-        """Variables of the update in progress."""
-        return [self._pending, *self._before]
+        self.variables = [self._pending, *self._before]
 
     def begin_update(self) -> None:
         """Keeps the weights if the update that begins is due, after the measurement that is pending."""
@@ -87,11 +83,7 @@ class BreakDetector:
         # Where the loop knows which steps are due: the update up to which each layer's last gradient was finite.
         self._healthy = create_variable((len(self._layers),), tf.int64)
         self._counts_healthy = False
-
-    @property
-    def variables(self) -> list[tf.Variable]:
-        """Variables that hold the updates."""
-        return [self._broken, self._healthy]
+        self.variables = [self._broken, self._healthy]
 
     def start(self) -> None:
         """Begins at the update that the counter has reached."""

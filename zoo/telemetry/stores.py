@@ -28,10 +28,7 @@ class Store(Protocol):
     """Variables that hold records of a table between two readings."""
 
     columns: tuple[str, ...]
-
-    @property
-    def variables(self) -> list[tf.Variable]:
-        """Variables that hold the records."""
+    variables: list[tf.Variable]
 
     def add(self, update: tf.Tensor, present: np.ndarray | tf.Tensor, table: tf.Tensor) -> None:
         """Adds the table of one update.
@@ -59,10 +56,7 @@ class _SummaryStore:
         self._values = create_variable(empty.shape, tf.float64)
         self._values.assign(empty)
         self._count = create_variable((empty.shape[-2], 1), tf.float64)
-
-    @property
-    def variables(self) -> list[tf.Variable]:
-        return [self._values, self._count]
+        self.variables = [self._values, self._count]
 
     def read(self, updates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         count = self._count.numpy()
@@ -140,11 +134,7 @@ class UpdateStore:
         self.columns = names
         self._every, self._capacity = every, capacity
         self._values = create_variable((capacity, rows, len(names)), tf.float64, np.nan)
-
-    @property
-    def variables(self) -> list[tf.Variable]:
-        """Variables that hold the records."""
-        return [self._values]
+        self.variables = [self._values]
 
     def add(self, update: tf.Tensor, present: np.ndarray | tf.Tensor, table: tf.Tensor) -> None:
         """Adds the table of one update, as `Store` says."""

@@ -20,7 +20,7 @@ from zoo.telemetry.activations import ActivationTap
 from zoo.telemetry.meters import BreakDetector, UpdateRatioMeter
 from zoo.telemetry.schedule import UpdateCounter, run_if
 from zoo.telemetry.statistics import STATISTICS, measure
-from zoo.telemetry.stores import Reading, SumStore, create_store
+from zoo.telemetry.stores import Reading, Store, SumStore, create_store
 from zoo.telemetry.weights import Weight, get_inner_optimizer
 from zoo.utils.keras_private import check_gradient_methods, wrap_gradient_methods
 
@@ -67,15 +67,15 @@ class Tap:
         self._index = {id(weight.value.value): number for number, weight in enumerate(weights)}
         self._gradients = self._create_store(len(weights), (*STATISTICS, *(CLIPPING if self._clips else ())))
         self._changes = UpdateRatioMeter(weights, self.counter, self._create_store)
-        self._counts = (
-            self._create_store(len(weights), histograms.BINS, summary=SumStore) if self._counts_entries else None
-        )
-        self._breaks = BreakDetector(weights, self.counter)
+        self._counts: Store | None = None
+        if self._counts_entries:
+            self._counts = self._create_store(len(weights), histograms.BINS, summary=SumStore)
+        self.breaks = BreakDetector(weights, self.counter)
 
     @property
     def variables(self) -> list[tf.Variable]:
         """All variables that records are kept in, in the order in which checkpoints have them."""
-        owners = (self._changes, self._breaks, self._gradients, self._changes.store, self._counts, self._activations)
+        owners = (self._changes, self.breaks, self._gradients, self._changes.store, self._counts, self._activations)
         variables = [variable for owner in owners if owner for variable in owner.variables]
         return [self.counter.updates, self.counter.stride, *variables]
 
@@ -119,7 +119,7 @@ class Tap:
             stride: Number of steps of which one is measured, where epochs are summarized.
         """
         self.counter.start(stride)
-        self._breaks.start()
+        self.breaks.start()
 
     def read(self) -> dict[str, Reading]:
         """Waits for the device, and returns and removes the records since the last reading, by kind."""
@@ -145,10 +145,6 @@ class Tap:
             readings["histograms"] = Reading(*self._counts.read(updates), rows, histograms.BINS)
         return readings
 
-    def read_breaks(self) -> np.ndarray:
-        """Returns the update at which each weight's gradient was first NaN or infinite, 0 for never."""
-        return self._breaks.read()
-
     def _begin_update(self) -> None:
         weights = self._list_weights()
         if len(weights) > len(self.weights):
@@ -170,7 +166,7 @@ class Tap:
         must_measure = self.counter.is_due(update)
         if self.counter.every is None:
             gradients = {number: gradient for number, (gradient, *_) in present.items()}
-            must_measure = must_measure | self._breaks.check(gradients)
+            must_measure = must_measure | self.breaks.check(gradients)
         run_if(must_measure, lambda: self._record(update, present))
         if activations := self._activations:
             run_if(self.counter.is_due(update), lambda: activations.record(update))
@@ -189,7 +185,7 @@ class Tap:
         if self._counts:
             counts = [histograms.count(gradient) for gradient, *_ in present.values()]
             self._counts.add(update, mask, build_table(counts))
-        self._breaks.record(update, table[:, 0])
+        self.breaks.record(update, table[:, 0])
 
     def _measure(self, gradient: Any, before: Any, after: Any) -> tf.Tensor:
         row = measure(gradient)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 
 from zoo.telemetry.histograms import EDGES, PER_DECADE
 
@@ -52,8 +53,6 @@ class EventFileWriter:
 
     def write(self, tables: Mapping[str, pd.DataFrame]) -> None:
         """Writes tables of `zoo.telemetry.frames`, and flushes them."""
-        import tensorflow as tf
-
         if tables["gradients"].empty:
             return
         self._file = self._file or tf.summary.create_file_writer(str(self._log_dir))
@@ -71,8 +70,6 @@ class EventFileWriter:
             self._file = None
 
     def _write_scalars(self, group: str, table: pd.DataFrame, place: list[str]) -> None:
-        import tensorflow as tf
-
         names = [name for name in map(str, table) if name not in _LABELS and not name.endswith(("_min", "_max"))]
         for _, row in table.iterrows():
             for name in names:
@@ -80,7 +77,6 @@ class EventFileWriter:
                     tf.summary.scalar(f"{group}_{name}/{'/'.join(row[place])}", row[name], step=int(row["step"]))
 
     def _write_histogram(self, table: pd.DataFrame) -> None:
-        import tensorflow as tf
         from tensorboard.plugins.histogram.metadata import create_summary_metadata
 
         # The two open bins are drawn as wide as the others.

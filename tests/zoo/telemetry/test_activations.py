@@ -1,4 +1,4 @@
-"""Activations and back-propagated errors are those of the textbook's equations, written out in NumPy."""
+"""Activations and back-propagated errors agree with the equations of backpropagation in NumPy."""
 
 import keras
 import numpy as np
@@ -7,7 +7,7 @@ from keras import layers
 
 from zoo.telemetry import GradientRecorder
 
-WAYS = [
+MODES = [
     *((name, {}) for name in ("sigmoid", "tanh", "relu")),
     ("tanh", {"steps_per_execution": 3}),
     ("relu", {"jit_compile": True}),
@@ -17,7 +17,7 @@ X = np.random.default_rng(0).normal(size=(30, 4)).astype("float32") * 2
 Y = (X[:, 0] > 0).astype("int64")
 
 
-def network(activation, *, learning_rate=0.0, **compiled):
+def create_network(activation, *, learning_rate=0.0, **compiled):
     keras.utils.set_random_seed(1)
     model = keras.Sequential(
         [
@@ -44,8 +44,8 @@ FUNCTIONS = {
 }
 
 
-def by_hand(model, activation, x, y):
-    """Returns the outputs and the errors of the three layers, by Rumelhart, Hinton and Williams (1986)."""
+def compute_in_numpy(model, activation, x, y):
+    """Returns outputs and errors of the three layers, as in Rumelhart, Hinton and Williams (1986)."""
     function, slope = FUNCTIONS[activation]
     w1, b1, w2, b2, w3, b3 = (np.float64(w) for w in model.get_weights())
     first = function(x @ w1 + b1)
@@ -58,14 +58,14 @@ def by_hand(model, activation, x, y):
     return (first, second, output), (error_1, error_2, error_3)
 
 
-@pytest.mark.parametrize(("activation", "compiled"), WAYS, ids=str)
-def test_every_way_to_run_a_step_gives_the_numbers_by_hand(activation, compiled):
-    model = network(activation, **compiled)
+@pytest.mark.parametrize(("activation", "compiled"), MODES, ids=str)
+def test_records_agree_with_numpy_in_every_execution_mode(activation, compiled):
+    model = create_network(activation, **compiled)
     frame = record(model).set_index(["step", "layer"])
     for step in (1, 2, 3):
         batch = slice(10 * step - 10, 10 * step)
         for layer, a, error in zip(
-            ("first", "second", "output"), *by_hand(model, activation, X[batch], Y[batch]), strict=True
+            ("first", "second", "output"), *compute_in_numpy(model, activation, X[batch], Y[batch]), strict=True
         ):
             row = frame.loc[(step, layer)]
             norms = np.linalg.norm(error, axis=1)
@@ -78,8 +78,8 @@ def test_every_way_to_run_a_step_gives_the_numbers_by_hand(activation, compiled)
             np.testing.assert_allclose(row[["saturated", "dead"]].astype(float), [saturated, dead], rtol=1e-6)
 
 
-def test_an_epoch_has_the_mean_the_smallest_and_the_largest_over_its_updates():
-    model = network("tanh")
+def test_an_epoch_has_the_mean_minimum_and_maximum_over_its_updates():
+    model = create_network("tanh")
     steps, epoch = record(model), record(model, every="epoch", full=True)
     for name in ("std", "saturated", "delta_rms"):
         table = steps.pivot_table(index="layer", columns="step", values=name, sort=False, dropna=False)
@@ -88,10 +88,10 @@ def test_an_epoch_has_the_mean_the_smallest_and_the_largest_over_its_updates():
         np.testing.assert_allclose(epoch[f"{name}_max"], table.max(axis=1), rtol=1e-6)
 
 
-def test_a_unit_that_fires_once_in_an_epoch_is_not_dead():
+def test_a_unit_that_is_active_once_in_an_epoch_is_not_dead():
     x = np.ones((30, 4), "float32")
-    x[-1] = -1  # one example of thirty wakes the third unit
-    model = network("relu")
+    x[-1] = -1  # one example of thirty activates the third unit
+    model = create_network("relu")
     kernel = np.zeros((4, 6), "float32")
     kernel[:, 1], kernel[:, 2] = 1, -1
     model.get_layer("first").set_weights([kernel, np.zeros(6, "float32")])
@@ -99,7 +99,7 @@ def test_a_unit_that_fires_once_in_an_epoch_is_not_dead():
     assert record(model, x, every="epoch").query("layer == 'first'")["dead"].tolist() == pytest.approx([4 / 6])
 
 
-def test_the_channels_of_a_convolution_are_its_units():
+def test_units_of_a_convolution_are_its_channels():
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
         [keras.Input((6, 6, 1)), layers.Conv2D(3, 3, activation="relu", name="maps"), layers.Flatten(), layers.Dense(2)]
@@ -111,7 +111,7 @@ def test_the_channels_of_a_convolution_are_its_units():
     assert frame.query("layer == 'maps'")["dead"].tolist() == pytest.approx([2 / 3, 2 / 3])
 
 
-def test_activations_that_are_layers_are_watched_as_well():
+def test_activation_layers_are_recorded():
     keras.utils.set_random_seed(0)
     dense = [
         layers.Dense(6, name="dense"),
@@ -127,7 +127,7 @@ def test_activations_that_are_layers_are_watched_as_well():
     assert frame["saturated"].notna().to_dict()["t"]
 
 
-def test_a_layer_used_twice_has_the_mean_of_its_uses():
+def test_a_layer_that_is_called_twice_has_the_mean_of_both_calls():
     keras.utils.set_random_seed(0)
     shared = layers.Dense(4, "tanh", name="shared")
     inputs = keras.Input((4,))
@@ -139,13 +139,13 @@ def test_a_layer_used_twice_has_the_mean_of_its_uses():
     assert frame["mean"].iloc[0] == pytest.approx((first.numpy().mean() + shared(first).numpy().mean()) / 2, rel=1e-5)
 
 
-def test_the_error_at_a_frozen_layer_is_the_same():
-    model = network("tanh")
+def test_a_frozen_layer_has_the_same_error():
+    model = create_network("tanh")
     model.get_layer("first").trainable = False
-    np.testing.assert_allclose(record(model)["delta_rms"], record(network("tanh"))["delta_rms"], rtol=1e-5)
+    np.testing.assert_allclose(record(model)["delta_rms"], record(create_network("tanh"))["delta_rms"], rtol=1e-5)
 
 
-def test_an_error_that_is_not_propagated_is_absent():
+def test_an_error_that_is_not_propagated_is_nan():
     class Cut(layers.Layer):
         def call(self, x):
             return keras.ops.stop_gradient(x)
@@ -163,38 +163,38 @@ def test_an_error_that_is_not_propagated_is_absent():
 
 @pytest.mark.parametrize("scaled", ["mixed_float16", "float32"])
 def test_errors_under_a_scaled_loss_are_unscaled(scaled):
-    expected = record(network("tanh"))
+    expected = record(create_network("tanh"))
     keras.config.set_dtype_policy(scaled)
     try:
-        model = network("tanh")
+        model = create_network("tanh")
         model.compile(
             keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.0), initial_scale=1024.0),
             "sparse_categorical_crossentropy",
         )
-        found = record(model)
+        records = record(model)
     finally:
         keras.config.set_dtype_policy("float32")
     tolerance = 1e-2 if "16" in scaled else 1e-5
-    np.testing.assert_allclose(found["delta_rms"], expected["delta_rms"], rtol=tolerance)
+    np.testing.assert_allclose(records["delta_rms"], expected["delta_rms"], rtol=tolerance)
 
 
-def test_the_weights_are_those_of_a_training_that_is_not_watched():
-    watched, plain = network("relu", learning_rate=0.1), network("relu", learning_rate=0.1)
-    record(watched, epochs=2, validation_data=(X, Y))
+def test_weights_are_those_of_a_training_without_a_recorder():
+    recorded, plain = create_network("relu", learning_rate=0.1), create_network("relu", learning_rate=0.1)
+    record(recorded, epochs=2, validation_data=(X, Y))
     plain.fit(X, Y, epochs=2, batch_size=10, shuffle=False, verbose=0)
-    for one, other in zip(watched.get_weights(), plain.get_weights(), strict=True):
+    for one, other in zip(recorded.get_weights(), plain.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7)
 
 
-def test_the_layers_are_left_as_they_were_found():
-    model = network("relu")
+def test_layers_are_left_as_they_were():
+    model = create_network("relu")
     before = [layer.activation for layer in model.layers]
     record(model)
     assert [layer.activation for layer in model.layers] == before
     assert all("call" not in vars(layer) for layer in model.layers)
 
 
-def test_errors_shrink_at_the_published_rate_and_weight_gradients_do_not():
+def test_errors_shrink_at_the_published_rate_but_weight_gradients_do_not():
     """Glorot and Bengio (2010): with U(-1/sqrt(n), 1/sqrt(n)) a layer shrinks the error by sqrt(1/3), not dC/dW."""
     keras.utils.set_random_seed(3)
     standard = keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
@@ -211,15 +211,15 @@ def test_errors_shrink_at_the_published_rate_and_weight_gradients_do_not():
     assert errors[-1] / errors[0] > 6
 
 
-def test_a_record_of_activations_is_where_the_gradient_s_is():
+def test_activations_are_recorded_in_the_same_steps_as_gradients():
     recorder = GradientRecorder(every=2, activations=True)
-    network("tanh").fit(X, Y, epochs=2, batch_size=10, verbose=0, callbacks=[recorder])
+    create_network("tanh").fit(X, Y, epochs=2, batch_size=10, verbose=0, callbacks=[recorder])
     assert (
         recorder.activation_frame()["step"].unique().tolist() == recorder.frame()["step"].unique().tolist() == [1, 3, 5]
     )
 
 
-def test_the_numbers_of_a_model_that_is_not_built_yet():
+def test_a_model_that_is_not_built_is_recorded():
     class Net(keras.Model):
         def __init__(self):
             super().__init__()

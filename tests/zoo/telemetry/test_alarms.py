@@ -14,7 +14,7 @@ HEALTHY = frame(("first", "kernel", 1.0, 0.1, 0.2, 0, 0), ("last", "kernel", 2.0
 
 
 @pytest.mark.parametrize("kind", ["vanishing", "exploding", "dead", "nan"])
-def test_healthy_records_raise_none(kind):
+def test_healthy_records_raise_no_alarm(kind):
     assert Alarm(kind).raised_by(HEALTHY) == ""
     assert Alarm(kind).raised_by(HEALTHY.iloc[:0]) == ""
 
@@ -40,13 +40,13 @@ def test_healthy_records_raise_none(kind):
         ),
     ],
 )
-def test_each_says_which_layer_and_when(alarm, row, message):
-    found = alarm.raised_by(pd.concat([frame(row), HEALTHY.iloc[1:]]))
-    assert message in found
-    assert found.endswith("at epoch 1, step 3.")
+def test_message_names_the_layer_and_the_step(alarm, row, message):
+    text = alarm.raised_by(pd.concat([frame(row), HEALTHY.iloc[1:]]))
+    assert message in text
+    assert text.endswith("at epoch 1, step 3.")
 
 
-def test_the_layer_nearest_to_the_loss_of_the_first_record_is_named():
+def test_message_names_the_layer_nearest_to_the_loss_in_the_first_record():
     broken = [frame(*[(name, "kernel", 1.0, 1.0, 0, 1, 0) for name in "abc"], step=step) for step in (7, 8)]
     assert Alarm("nan").raised_by(pd.concat(broken)) == (
         "The gradient of c (kernel) broke: it has values that are NaN or infinite, at epoch 1, step 7."
@@ -54,6 +54,6 @@ def test_the_layer_nearest_to_the_loss_of_the_first_record_is_named():
 
 
 @pytest.mark.parametrize("arguments", [("vanish",), ("nan", -1.0), ("nan", None, "shout")])
-def test_what_is_not_an_alarm_is_refused(arguments):
+def test_invalid_arguments_are_rejected(arguments):
     with pytest.raises(InvalidValue):
         Alarm(*arguments)

@@ -19,23 +19,23 @@ def model():
     return model
 
 
-def taped(model, x, y):
+def compute_norms(model, x, y):
     with tf.GradientTape() as tape:
         loss = model.compute_loss(x, y, model(x))
     return [float(tf.norm(gradient)) for gradient in tape.gradient(loss, model.trainable_variables)]
 
 
-def test_it_measures_a_model_that_is_not_training(points, model):
+def test_measure_agrees_with_a_tape_and_leaves_the_weights(points, model):
     before = model.get_weights()
     frame = GradientProbe(*points).measure(model)
-    np.testing.assert_allclose(frame["l2"], taped(model, *points), rtol=1e-5)
+    np.testing.assert_allclose(frame["l2"], compute_norms(model, *points), rtol=1e-5)
     assert frame["step"].eq(0).all()
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
 
 @pytest.mark.parametrize("steps_per_execution", [1, 2])
-def test_it_measures_before_the_update_at_its_interval(points, model, steps_per_execution):
+def test_callback_measures_before_every_nth_update(points, model, steps_per_execution):
     model.compile(model.optimizer, model.loss, steps_per_execution=steps_per_execution)
     probe, x, y = GradientProbe(*points, every=4), *points
     model.fit(x, y, batch_size=10, epochs=2, shuffle=False, verbose=0, callbacks=[probe])
@@ -43,17 +43,17 @@ def test_it_measures_before_the_update_at_its_interval(points, model, steps_per_
     assert frame[["epoch", "step"]].drop_duplicates().to_numpy().tolist() == [[1, 0], [1, 4], [2, 7], [2, 11]]
 
     keras.utils.set_random_seed(1)
-    again = zoo.create("deep_mlp", input_shape=(2,), classes=2, depth=2, activation="sigmoid", l2=0.01)
-    again.compile(keras.optimizers.SGD(0.5), "sparse_categorical_crossentropy")
+    reference = zoo.create("deep_mlp", input_shape=(2,), classes=2, depth=2, activation="sigmoid", l2=0.01)
+    reference.compile(keras.optimizers.SGD(0.5), "sparse_categorical_crossentropy")
     expected = []
     for step, start in enumerate([*range(0, 64, 10)] * 2):
         if step in (0, 4, 7, 11):
-            expected += taped(again, x, y)
-        again.train_on_batch(x[start : start + 10], y[start : start + 10])
+            expected += compute_norms(reference, x, y)
+        reference.train_on_batch(x[start : start + 10], y[start : start + 10])
     np.testing.assert_allclose(frame["l2"], expected, rtol=1e-5)
 
 
-def test_it_measures_before_each_epoch(points, model):
+def test_callback_measures_before_each_epoch(points, model):
     probe = GradientProbe(*points)
     model.fit(*points, batch_size=32, epochs=3, verbose=0, callbacks=[probe])
     assert probe.frame()[["epoch", "step"]].drop_duplicates().to_numpy().tolist() == [[1, 0], [2, 2], [3, 4]]
@@ -72,8 +72,8 @@ def test_a_loaded_model_is_measured_as_the_saved_one(points, model, tmp_path):
     assert GradientProbe(*points).measure(loaded).equals(GradientProbe(*points).measure(model))
 
 
-def test_training_logs_what_it_would_without_a_probe(points):
-    def trained(callbacks):
+def test_training_logs_the_same_without_a_probe(points):
+    def train(callbacks):
         keras.utils.set_random_seed(0)
         x = keras.Input((2,))
         hidden = layers.Dense(4, "tanh")(x)
@@ -84,10 +84,10 @@ def test_training_logs_what_it_would_without_a_probe(points):
         targets = {"a": points[0][:, 0], "b": points[1]}
         return model.fit(points[0], targets, epochs=2, shuffle=False, verbose=0, callbacks=callbacks(targets)).history
 
-    assert trained(lambda targets: [GradientProbe(points[0], targets, every=1)]) == trained(lambda _: [])
+    assert train(lambda targets: [GradientProbe(points[0], targets, every=1)]) == train(lambda _: [])
 
 
-def test_a_model_compiled_anew_or_partly_frozen_is_measured_as_it_is(points, model):
+def test_a_recompiled_or_partly_frozen_model_is_measured_in_its_current_state(points, model):
     probe = GradientProbe(points[0], np.eye(2, dtype="float32")[points[1]])
     model.compile("sgd", "mse")
     first = probe.measure(model)
@@ -99,7 +99,7 @@ def test_a_model_compiled_anew_or_partly_frozen_is_measured_as_it_is(points, mod
     np.testing.assert_allclose(probe.measure(model)["l2"], frozen["l2"], rtol=1e-6)
 
 
-def test_many_models_measured_in_one_process_are_not_warned_of(points, model, caplog, monkeypatch):
+def test_measuring_many_models_does_not_warn_of_retracing(points, model, caplog, monkeypatch):
     monkeypatch.setattr(tf.get_logger(), "propagate", True)
     for _ in range(8):
         GradientProbe(*points).measure(model)
@@ -114,7 +114,7 @@ def test_weights_without_a_gradient_have_no_rows(points):
     assert set(GradientProbe(*points).measure(model)["layer"]) == {"used"}
 
 
-def test_a_model_without_a_loss_is_refused(points):
+def test_a_model_that_is_not_compiled_is_rejected(points):
     with pytest.raises(InvalidValue, match="compile the model first"):
         GradientProbe(*points).measure(zoo.create("shallow_mlp", input_shape=(2,), classes=2))
 

@@ -1,4 +1,4 @@
-"""The records are those of a plain gradient tape, whatever way Keras runs the step."""
+"""Records agree with a plain gradient tape, however Keras runs the step."""
 
 import copy
 import functools
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[3]
 STATISTICS = ["l2", "mean_abs", "rms"]
 
 
-def small_model(optimizer=None, **compiled):
+def create_model(optimizer=None, **compiled):
     keras.utils.set_random_seed(1)
     model = keras.Sequential(
         [
@@ -45,8 +45,8 @@ def record(model, x, y, *, every=1, epochs=2, batch_size=10):
     return recorder.frame(full=True)
 
 
-def taped(model, x, y, *, epochs=2, batch_size=10):
-    """Trains as `fit` does, with a tape, and returns the statistics of each step: (steps, weights, 3)."""
+def compute_with_tape(model, x, y, *, epochs=2, batch_size=10):
+    """Trains as `fit` does, with a tape, and returns statistics of shape (steps, weights, 3)."""
     rows = []
     for _ in range(epochs):
         for start in range(0, len(x), batch_size):
@@ -60,20 +60,20 @@ def taped(model, x, y, *, epochs=2, batch_size=10):
     return np.array(rows)
 
 
-def as_array(frame, weights):
+def to_array(frame, weights):
     return frame[STATISTICS].to_numpy().reshape(-1, weights, 3)
 
 
 @pytest.fixture(scope="module")
 def expected(points):
-    """The statistics of the small model's steps, as a tape has them."""
-    return taped(small_model(), *points)
+    """Statistics of the steps, computed with a tape."""
+    return compute_with_tape(create_model(), *points)
 
 
 @pytest.fixture(scope="module")
 def steps(points):
-    """The small model's records, one a step."""
-    return record(small_model(), *points)
+    """Records of the steps."""
+    return record(create_model(), *points)
 
 
 @pytest.mark.parametrize(
@@ -86,11 +86,11 @@ def steps(points):
         pytest.param({"run_eagerly": True}, id="run_eagerly"),
     ],
 )
-def test_every_way_to_run_a_step_gives_the_tape_s_numbers(points, expected, compiled):
-    steps = record(small_model(**compiled), *points)
-    np.testing.assert_allclose(as_array(steps, 4), expected, rtol=1e-5)
-    epochs = record(small_model(**compiled), *points, every="epoch")
-    np.testing.assert_allclose(as_array(epochs, 4), expected.reshape(2, 7, 4, 3).mean(axis=1), rtol=1e-5)
+def test_records_agree_with_a_tape_in_every_execution_mode(points, expected, compiled):
+    steps = record(create_model(**compiled), *points)
+    np.testing.assert_allclose(to_array(steps, 4), expected, rtol=1e-5)
+    epochs = record(create_model(**compiled), *points, every="epoch")
+    np.testing.assert_allclose(to_array(epochs, 4), expected.reshape(2, 7, 4, 3).mean(axis=1), rtol=1e-5)
 
 
 @pytest.fixture
@@ -112,17 +112,17 @@ def double_precision():
 @given(
     widths=st.lists(st.integers(1, 7), min_size=1, max_size=4),
     activation=st.sampled_from(["sigmoid", "tanh", "softplus", "linear"]),
-    # Smooth ones: those that divide by the gradient's own size turn rounding into another path.
+    # Optimizers that divide by the gradient's size would amplify rounding.
     optimizer=st.sampled_from(["sgd", "adagrad"]),
     penalty=st.sampled_from([0.0, 0.01]),
     batch_size=st.integers(5, 64),
     steps_per_execution=st.sampled_from([1, 4]),
 )
 @pytest.mark.usefixtures("double_precision")
-def test_any_architecture_gives_the_tape_s_numbers(
+def test_records_agree_with_a_tape_for_any_architecture(
     points, widths, activation, optimizer, penalty, batch_size, steps_per_execution
 ):
-    """In double precision: of a mean whose terms cancel, single precision keeps fewer than five digits."""
+    """In double precision, since single precision loses digits in a mean whose terms cancel."""
 
     def model():
         keras.utils.set_random_seed(1)
@@ -131,12 +131,12 @@ def test_any_architecture_gives_the_tape_s_numbers(
         model.compile(optimizer, "sparse_categorical_crossentropy", steps_per_execution=steps_per_execution)
         return model
 
-    expected = taped(model(), *points, batch_size=batch_size)
+    expected = compute_with_tape(model(), *points, batch_size=batch_size)
     frame = record(model(), *points, batch_size=batch_size)
-    np.testing.assert_allclose(as_array(frame, 2 * len(widths) + 2), expected, rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(to_array(frame, 2 * len(widths) + 2), expected, rtol=1e-5, atol=1e-9)
 
 
-def test_the_frame_is_tidy(steps):
+def test_frame_is_tidy(steps):
     labels = ["epoch", "step", "layer", "variable"]
     assert list(COLUMNS) == [*labels, *STATISTICS]
     assert steps.columns.tolist() == [*COLUMNS, "max_abs", "zeros", "nans", "infs", "update_ratio"]
@@ -152,33 +152,33 @@ def test_the_frame_is_tidy(steps):
     assert GradientRecorder().frame().columns.tolist() == list(COLUMNS)
 
 
-def test_every_n_updates_are_recorded_from_the_first_on(points, steps):
-    some = record(small_model(), *points, every=4)
+def test_every_nth_update_is_recorded_from_the_first_on(points, steps):
+    some = record(create_model(), *points, every=4)
     assert some["step"].unique().tolist() == [1, 5, 9, 13]
     expected = steps[steps["step"] % 4 == 1].reset_index(drop=True)
     assert some.equals(expected)
 
 
-def test_more_records_than_the_device_keeps_are_all_there(points):
+def test_no_record_is_lost_when_there_are_more_than_the_capacity(points):
     x, y = (np.tile(points[0], (6, 1)), np.tile(points[1], 6))
-    frame = record(small_model(steps_per_execution=7), x, y, every=1, batch_size=1, epochs=1)
+    frame = record(create_model(steps_per_execution=7), x, y, every=1, batch_size=1, epochs=1)
     assert frame["step"].unique().tolist() == list(range(1, 385))
-    expected = taped(small_model(), x, y, batch_size=1, epochs=1)
-    np.testing.assert_allclose(as_array(frame, 4), expected, rtol=1e-4)
+    expected = compute_with_tape(create_model(), x, y, batch_size=1, epochs=1)
+    np.testing.assert_allclose(to_array(frame, 4), expected, rtol=1e-4)
 
 
-def test_an_epoch_has_the_mean_the_smallest_and_the_largest_over_its_updates(points, steps):
-    steps = as_array(steps, 4).reshape(2, 7, 4, 3)
-    epochs = record(small_model(), *points, every="epoch")
+def test_an_epoch_has_the_mean_minimum_and_maximum_over_its_updates(points, steps):
+    steps = to_array(steps, 4).reshape(2, 7, 4, 3)
+    epochs = record(create_model(), *points, every="epoch")
     for suffix, summary in (("", steps.mean(axis=1)), ("_min", steps.min(axis=1)), ("_max", steps.max(axis=1))):
-        found = epochs[[name + suffix for name in STATISTICS]].to_numpy().reshape(2, 4, 3)
-        np.testing.assert_allclose(found, summary, rtol=1e-12)
+        actual = epochs[[name + suffix for name in STATISTICS]].to_numpy().reshape(2, 4, 3)
+        np.testing.assert_allclose(actual, summary, rtol=1e-12)
 
 
-def test_of_a_long_epoch_updates_spread_evenly_over_it_are_measured(points):
-    everything = record(small_model(), *points, every=1, batch_size=4)
+def test_samples_are_spread_evenly_over_a_long_epoch(points):
+    everything = record(create_model(), *points, every=1, batch_size=4)
     recorder = GradientRecorder(samples=5)
-    small_model().fit(*points, epochs=2, batch_size=4, shuffle=False, verbose=0, callbacks=[recorder])
+    create_model().fit(*points, epochs=2, batch_size=4, shuffle=False, verbose=0, callbacks=[recorder])
     sampled = everything[(everything["step"] - 1) % 4 == 0]
     expected = sampled.groupby(["epoch", "layer", "variable"], sort=False)["l2"].agg(["mean", "min", "max"])
     np.testing.assert_allclose(recorder.frame(full=True)[["l2", "l2_min", "l2_max"]], expected, rtol=1e-12)
@@ -186,11 +186,11 @@ def test_of_a_long_epoch_updates_spread_evenly_over_it_are_measured(points):
 
 @pytest.fixture(scope="module")
 def update_ratios(points):
-    """A function that returns what each step changed in each weight over what was there."""
+    """Function that returns the relative change of each weight in each step."""
 
     @functools.cache
-    def of(optimizer):
-        model, ratios = small_model(optimizer(0.1)), []
+    def compute(optimizer):
+        model, ratios = create_model(optimizer(0.1)), []
         x, y = points
         for start in list(range(0, 64, 10)) * 2:
             before = model.get_weights()
@@ -200,47 +200,47 @@ def update_ratios(points):
             ratios.append([np.linalg.norm(new - old) / np.linalg.norm(old) if old.any() else 0 for old, new in pairs])
         return ratios
 
-    return of
+    return compute
 
 
 @pytest.mark.parametrize(
     ("optimizer", "compiled"),
     [
         (keras.optimizers.SGD, {}),
-        # It decays weights between the clipping and the seam as well, in whatever way the step is run.
+        # AdamW decays weights between clipping and reduction too, in every execution mode.
         *((keras.optimizers.AdamW, compiled) for compiled in ({}, {"jit_compile": True}, {"run_eagerly": True})),
     ],
 )
-def test_the_update_ratio_is_what_changed_over_what_was_there(points, update_ratios, compiled, optimizer):
+def test_update_ratio_is_the_relative_change_of_the_weight(points, update_ratios, compiled, optimizer):
     ratios = update_ratios(optimizer)
-    frame = record(small_model(optimizer(0.1), **compiled), *points)
+    frame = record(create_model(optimizer(0.1), **compiled), *points)
     np.testing.assert_allclose(frame["update_ratio"].to_numpy().reshape(14, 4), ratios, rtol=1e-4)
-    epochs = record(small_model(optimizer(0.1), **compiled), *points, every="epoch")
+    epochs = record(create_model(optimizer(0.1), **compiled), *points, every="epoch")
     expected = np.reshape(ratios, (2, 7, 4)).mean(axis=1).ravel()
     np.testing.assert_allclose(epochs["update_ratio"], expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize("clip", [{"clipnorm": 0.2}, {"clipvalue": 0.1}, {"global_clipnorm": 0.5}])
-def test_norms_before_clipping_and_the_share_of_clipped_updates_are_recorded(points, clip):
-    model, unclipped = small_model(keras.optimizers.SGD(0.1, **clip)), []
+def test_norm_before_clipping_and_share_of_clipped_updates_are_recorded(points, clip):
+    model, unclipped = create_model(keras.optimizers.SGD(0.1, **clip)), []
     original = type(model.optimizer)._clip_gradients
 
-    def seen(self, gradients):
+    def observe(self, gradients):
         after = original(self, gradients)
         pairs = zip(gradients, after, strict=True)
         unclipped.append([(np.linalg.norm(b), not np.allclose(a, b, rtol=1e-5, atol=0)) for b, a in pairs])
         return after
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(model.optimizer), "_clip_gradients", seen)
-        taped(model, *points)
+        patch.setattr(type(model.optimizer), "_clip_gradients", observe)
+        compute_with_tape(model, *points)
     expected = np.array(unclipped).reshape(2, 7, 4, 2).mean(axis=1).reshape(-1, 2)
-    epochs = record(small_model(keras.optimizers.SGD(0.1, **clip)), *points, every="epoch")
+    epochs = record(create_model(keras.optimizers.SGD(0.1, **clip)), *points, every="epoch")
     np.testing.assert_allclose(epochs[["l2_unclipped", "clipped"]], expected, rtol=1e-5)
     assert 0 < epochs["clipped"].mean() < 1
 
 
-def test_two_replicas_record_what_one_device_does():
+def test_two_replicas_record_the_same_as_one_device():
     program = """
 import json, sys
 import keras, numpy as np, tensorflow as tf
@@ -277,31 +277,31 @@ print("same", len(frames[2]), len(frames[3]))
     assert done.stdout.strip() == "same 32 8", done.stderr[-2000:]
 
 
-def test_an_epoch_of_few_updates_has_a_record_also_where_gradients_are_accumulated(points):
-    model = small_model(keras.optimizers.SGD(0.1, gradient_accumulation_steps=4))
+def test_an_epoch_of_few_updates_has_a_record_under_gradient_accumulation(points):
+    model = create_model(keras.optimizers.SGD(0.1, gradient_accumulation_steps=4))
     recorder = GradientRecorder(samples=2)
     model.fit(*points, batch_size=8, epochs=6, verbose=0, callbacks=[recorder])
     assert recorder.frame()["epoch"].unique().tolist() == [1, 2, 3, 4, 5, 6]
 
 
-def test_an_optimizer_that_the_model_knows_twice_is_recorded_once(points):
-    model = small_model()
+def test_an_optimizer_that_is_two_attributes_is_recorded_once(points):
+    model = create_model()
     model.favourite = model.optimizer
     assert len(record(model, *points, epochs=1)) == 7 * 4
 
 
-def test_a_recorder_goes_on_to_a_model_that_runs_more_steps_at_once(points):
+def test_a_recorder_is_reused_with_more_steps_per_execution(points):
     x, y = np.tile(points[0], (4, 1)), np.tile(points[1], 4)
     recorder = GradientRecorder(every=1)
     for steps_per_execution in (1, 50):
-        model = small_model(steps_per_execution=steps_per_execution)
+        model = create_model(steps_per_execution=steps_per_execution)
         model.fit(x, y, batch_size=1, verbose=0, callbacks=[recorder])
     assert len(recorder.frame()) == 2 * 256 * 4
 
 
-def test_a_deep_copy_is_a_recorder_of_the_same_kind_without_records(points):
+def test_a_deep_copy_has_the_arguments_and_no_records(points):
     recorder = GradientRecorder(every=2, samples=7, alarms=[Alarm("nan")])
-    small_model().fit(*points, verbose=0, callbacks=[recorder])
+    create_model().fit(*points, verbose=0, callbacks=[recorder])
     copied = copy.deepcopy(recorder)
     assert (copied.every, copied.samples, copied.alarms) == (2, 7, (Alarm("nan"),))
     assert copied.frame().empty
@@ -312,26 +312,26 @@ def test_a_recorder_can_be_pickled_before_it_is_used():
     assert pickle.loads(pickle.dumps(GradientRecorder(every=3))).every == 3
 
 
-def test_a_resumed_training_has_the_records_of_one_that_was_not_stopped(points, tmp_path):
-    whole = record(small_model("adam"), *points, epochs=4, every="epoch")
+def test_a_resumed_training_has_the_records_of_an_uninterrupted_one(points, tmp_path):
+    uninterrupted = record(create_model("adam"), *points, epochs=4, every="epoch")
     first = GradientRecorder()
-    model = small_model("adam")
+    model = create_model("adam")
     model.fit(*points, batch_size=10, shuffle=False, epochs=2, verbose=0, callbacks=[first])
     model.save(tmp_path / "model.keras")
     first.frame(full=True).to_csv(tmp_path / "gradients.csv", index=False)
-    again, second = keras.saving.load_model(tmp_path / "model.keras"), GradientRecorder()
+    loaded, second = keras.saving.load_model(tmp_path / "model.keras"), GradientRecorder()
     second.restore(pd.read_csv(tmp_path / "gradients.csv"))
-    again.fit(*points, batch_size=10, shuffle=False, epochs=4, initial_epoch=2, verbose=0, callbacks=[second])
-    pd.testing.assert_frame_equal(second.frame(full=True), whole, rtol=1e-6)
+    loaded.fit(*points, batch_size=10, shuffle=False, epochs=4, initial_epoch=2, verbose=0, callbacks=[second])
+    pd.testing.assert_frame_equal(second.frame(full=True), uninterrupted, rtol=1e-6)
 
 
-def test_other_tables_than_records_are_not_restored():
+def test_restore_rejects_other_tables():
     with pytest.raises(InvalidValue, match="the columns step, layer, variable"):
         GradientRecorder().restore(pd.DataFrame({"epoch": [1]}))
 
 
 class TestAlarms:
-    def test_one_that_stops_ends_the_training_after_the_epoch(self, points):
+    def test_action_stop_ends_the_training_after_the_epoch(self, points):
         model = zoo.create("deep_mlp", input_shape=(2,), classes=2, depth=8, activation="sigmoid")
         model.compile("sgd", "sparse_categorical_crossentropy")
         recorder = GradientRecorder(alarms=[Alarm("vanishing", 0.1, action="stop")])
@@ -339,50 +339,50 @@ class TestAlarms:
             model.fit(*points, epochs=5, verbose=0, callbacks=[recorder])
         assert recorder.frame()["epoch"].unique().tolist() == [1]
 
-    def test_one_that_warns_lets_it_go_on(self, points):
+    def test_action_warn_does_not_end_the_training(self, points):
         recorder = GradientRecorder(alarms=[Alarm("exploding", 1e-3)])
         with pytest.warns(GradientWarning, match="The gradient of output"):
-            small_model().fit(*points, epochs=2, verbose=0, callbacks=[recorder])
+            create_model().fit(*points, epochs=2, verbose=0, callbacks=[recorder])
         assert recorder.frame()["epoch"].unique().tolist() == [1, 2]
 
-    def test_a_healthy_training_raises_none(self, points):
+    def test_a_healthy_training_raises_no_alarm(self, points):
         alarms = [Alarm(kind, action="stop") for kind in ("vanishing", "exploding", "dead", "nan")]
         recorder = GradientRecorder(alarms=alarms)
-        small_model().fit(*points, epochs=2, verbose=0, callbacks=[recorder])
+        create_model().fit(*points, epochs=2, verbose=0, callbacks=[recorder])
         assert recorder.frame()["epoch"].unique().tolist() == [1, 2]
 
-    def test_what_is_no_alarm_is_refused(self):
+    def test_other_objects_than_alarms_are_rejected(self):
         with pytest.raises(InvalidValue, match=r"alarms must be a sequence of zoo.telemetry.Alarm; got 'nan'"):
             GradientRecorder(alarms=["nan"])
 
 
 @pytest.mark.parametrize("clip", [{"clipnorm": 0.05}, {"clipvalue": 0.01}, {"global_clipnorm": 0.05}])
-def test_clipped_gradients_are_recorded_as_they_are_applied(points, clip):
-    model = small_model(keras.optimizers.SGD(1.0, **clip))
+def test_clipped_gradients_are_recorded_as_applied(points, clip):
+    model = create_model(keras.optimizers.SGD(1.0, **clip))
     before = model.get_weights()
     frame = record(model, *points, epochs=1, batch_size=64)
     applied = [np.linalg.norm(old - new) for old, new in zip(before, model.get_weights(), strict=True)]
     np.testing.assert_allclose(frame["l2"], applied, rtol=1e-5)
 
 
-def test_accumulated_gradients_are_recorded_once_an_update(points):
-    expected = taped(small_model(), *points, batch_size=32)
-    frame = record(small_model(keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)), *points, batch_size=16)
+def test_accumulated_gradients_are_recorded_once_per_update(points):
+    expected = compute_with_tape(create_model(), *points, batch_size=32)
+    frame = record(create_model(keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)), *points, batch_size=16)
     assert frame["step"].unique().tolist() == [1, 2, 3, 4]
-    model, recorder = small_model(keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)), GradientRecorder()
+    model, recorder = create_model(keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)), GradientRecorder()
     model.fit(*points, batch_size=16, epochs=2, verbose=0)
     model.fit(*points, batch_size=16, epochs=2, verbose=0, callbacks=[recorder])
     assert recorder.frame()["step"].unique().tolist() == [6, 8]
-    np.testing.assert_allclose(as_array(frame, 4), expected, rtol=1e-5)
+    np.testing.assert_allclose(to_array(frame, 4), expected, rtol=1e-5)
 
 
 def test_gradients_under_mixed_precision_are_unscaled(points, expected):
-    model = small_model(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), initial_scale=1024.0))
-    np.testing.assert_allclose(as_array(record(model, *points), 4), expected, rtol=1e-5)
+    model = create_model(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), initial_scale=1024.0))
+    np.testing.assert_allclose(to_array(record(model, *points), 4), expected, rtol=1e-5)
 
 
 def test_frozen_layers_have_no_rows(points):
-    model = small_model()
+    model = create_model()
     model.get_layer("hidden").trainable = False
     model.compile("sgd", "sparse_categorical_crossentropy")
     assert set(record(model, *points)["layer"]) == {"output"}
@@ -405,7 +405,7 @@ def test_weights_without_a_gradient_have_no_rows(points):
         assert set(record(model, *points)["layer"]) == {"used"}
 
 
-def test_an_embedding_s_slices_are_added_up():
+def test_slices_of_an_embedding_are_summed():
     def model():
         keras.utils.set_random_seed(1)
         model = keras.Sequential([keras.Input((3,)), layers.Embedding(4, 2), layers.Flatten(), layers.Dense(1)])
@@ -414,10 +414,10 @@ def test_an_embedding_s_slices_are_added_up():
 
     x = np.random.default_rng(0).integers(4, size=(20, 3))
     y = np.ones((20, 1), "float32")
-    np.testing.assert_allclose(as_array(record(model(), x, y), 3), taped(model(), x, y), rtol=1e-5)
+    np.testing.assert_allclose(to_array(record(model(), x, y), 3), compute_with_tape(model(), x, y), rtol=1e-5)
 
 
-def test_a_train_step_of_one_s_own_with_two_optimizers_is_recorded(points):
+def test_a_custom_train_step_with_two_optimizers_is_recorded(points):
     class Rivals(keras.Model):
         def __init__(self):
             super().__init__()
@@ -445,27 +445,27 @@ def test_a_train_step_of_one_s_own_with_two_optimizers_is_recorded(points):
     assert (frame["l2"] > 0).all()
 
 
-class TestTheModelIsLeftAsItWasFound:
+class TestModelIsLeftAsItWas:
     def test_after_training(self, points):
-        model = small_model()
+        model = create_model()
         model.fit(*points, verbose=0)
-        found, optimizer_state = model.train_function, set(vars(model.optimizer))
+        train_function, optimizer_state = model.train_function, set(vars(model.optimizer))
         variables = len(model.variables), len(model.optimizer.variables)
         record(model, *points)
-        assert model.train_function is found
+        assert model.train_function is train_function
         assert set(vars(model.optimizer)) == optimizer_state
         assert (len(model.variables), len(model.optimizer.variables)) == variables
 
-    def test_its_weights_are_those_of_a_training_without_a_recorder(self, points):
-        watched, alone = small_model(), small_model()
-        record(watched, *points)
-        alone.fit(*points, epochs=2, batch_size=10, shuffle=False, verbose=0)
-        for one, other in zip(watched.get_weights(), alone.get_weights(), strict=True):
+    def test_weights_are_those_of_a_training_without_a_recorder(self, points):
+        recorded, plain = create_model(), create_model()
+        record(recorded, *points)
+        plain.fit(*points, epochs=2, batch_size=10, shuffle=False, verbose=0)
+        for one, other in zip(recorded.get_weights(), plain.get_weights(), strict=True):
             np.testing.assert_array_equal(one, other)
 
     @pytest.mark.parametrize("hook", ["on_train_batch_begin", "on_train_batch_end", "on_epoch_begin", "on_epoch_end"])
     def test_after_an_exception_in_another_callback(self, points, hook):
-        model, recorder = small_model(), GradientRecorder()
+        model, recorder = create_model(), GradientRecorder()
 
         def fail(*_, **__):
             raise KeyboardInterrupt
@@ -473,10 +473,10 @@ class TestTheModelIsLeftAsItWasFound:
         other = keras.callbacks.Callback()
         setattr(other, hook, fail)
         model.fit(*points, verbose=0)
-        found, optimizer_state = model.train_function, set(vars(model.optimizer))
+        train_function, optimizer_state = model.train_function, set(vars(model.optimizer))
         with pytest.raises(KeyboardInterrupt):
             model.fit(*points, verbose=0, callbacks=[other, recorder])
-        assert model.train_function is found
+        assert model.train_function is train_function
         assert set(vars(model.optimizer)) == optimizer_state
 
     def test_after_an_exception_in_the_step(self, points):
@@ -488,60 +488,60 @@ class TestTheModelIsLeftAsItWasFound:
         model = keras.Sequential([keras.Input((2,)), Failing(), layers.Dense(2, "softmax")])
         model.compile("sgd", "sparse_categorical_crossentropy", jit_compile=False)
         model.fit(*points, verbose=0)
-        found, optimizer_state = model.train_function, set(vars(model.optimizer))
+        train_function, optimizer_state = model.train_function, set(vars(model.optimizer))
         with pytest.raises(tf.errors.InvalidArgumentError):
             record(model, points[0] * 1000, points[1])
-        assert model.train_function is found
+        assert model.train_function is train_function
         assert set(vars(model.optimizer)) == optimizer_state
 
-    def test_it_is_saved_without_a_trace_of_the_recorder(self, points, tmp_path):
-        model = small_model()
+    def test_saved_model_has_no_trace_of_the_recorder(self, points, tmp_path):
+        model = create_model()
         record(model, *points)
         model.save(tmp_path / "model.keras")
         assert "zoo" not in keras.saving.load_model(tmp_path / "model.keras").to_json()
 
 
-def test_an_interrupted_epoch_is_in_the_frame(points, expected):
+def test_frame_includes_an_interrupted_epoch(points, expected):
     class Interrupt(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             if batch == 2:
                 raise KeyboardInterrupt
 
     expected = expected[:3].mean(axis=0)
-    model, recorder = small_model(), GradientRecorder()
+    model, recorder = create_model(), GradientRecorder()
     with pytest.raises(KeyboardInterrupt):
         model.fit(*points, batch_size=10, shuffle=False, verbose=0, callbacks=[recorder, Interrupt()])
     frame = recorder.frame()
     assert frame["step"].unique().tolist() == [3]
-    np.testing.assert_allclose(as_array(frame, 4)[0], expected, rtol=1e-5)
+    np.testing.assert_allclose(to_array(frame, 4)[0], expected, rtol=1e-5)
     assert recorder.frame().equals(frame)
 
 
-def test_steps_go_on_where_the_optimizer_stands(points):
-    model, recorder = small_model(), GradientRecorder()
+def test_steps_continue_the_count_of_the_optimizer(points):
+    model, recorder = create_model(), GradientRecorder()
     model.fit(*points, batch_size=32, verbose=0)
     model.fit(*points, batch_size=32, epochs=2, verbose=0, callbacks=[recorder])
     model.fit(*points, batch_size=32, epochs=3, initial_epoch=2, verbose=0, callbacks=[recorder])
     assert recorder.frame()[["epoch", "step"]].drop_duplicates().to_numpy().tolist() == [[1, 4], [2, 6], [3, 8]]
 
 
-def test_one_recorder_watches_two_models_in_turn(points, expected):
+def test_one_recorder_records_two_models_in_turn(points, expected):
     recorder = GradientRecorder(every=1)
     for _ in range(2):
-        small_model().fit(*points, batch_size=10, shuffle=False, verbose=0, callbacks=[recorder])
-    np.testing.assert_allclose(as_array(recorder.frame(), 4), np.concatenate([expected[:7]] * 2), rtol=1e-5)
+        create_model().fit(*points, batch_size=10, shuffle=False, verbose=0, callbacks=[recorder])
+    np.testing.assert_allclose(to_array(recorder.frame(), 4), np.concatenate([expected[:7]] * 2), rtol=1e-5)
 
 
-def test_two_recorders_watch_one_model(points, expected):
+def test_two_recorders_record_one_model(points, expected):
     recorders = [GradientRecorder(every=1), GradientRecorder(every=2)]
-    small_model().fit(*points, batch_size=10, shuffle=False, epochs=2, verbose=0, callbacks=recorders)
+    create_model().fit(*points, batch_size=10, shuffle=False, epochs=2, verbose=0, callbacks=recorders)
     every, other = (recorder.frame(full=True) for recorder in recorders)
-    np.testing.assert_allclose(as_array(every, 4), expected, rtol=1e-5)
+    np.testing.assert_allclose(to_array(every, 4), expected, rtol=1e-5)
     assert other.equals(every[every["step"] % 2 == 1].reset_index(drop=True))
 
 
-def test_the_first_break_is_found_nearest_to_the_loss(points):
-    model = small_model(keras.optimizers.SGD(1e30))
+def test_first_broken_is_nearest_to_the_loss(points):
+    model = create_model(keras.optimizers.SGD(1e30))
     recorder = GradientRecorder()
     model.fit(*points, batch_size=10, verbose=0, callbacks=[recorder])
     step, layer, variable = recorder.first_broken()
@@ -550,7 +550,7 @@ def test_the_first_break_is_found_nearest_to_the_loss(points):
     assert GradientRecorder().first_broken() is None
 
 
-def test_a_vanished_gradient_is_measured_far_below_what_its_square_could_be(points):
+def test_a_gradient_whose_square_underflows_is_measured(points):
     keras.utils.set_random_seed(0)
     model = zoo.create("deep_mlp", input_shape=(2,), classes=2, depth=40, activation="sigmoid", initializer="glorot")
     model.compile("sgd", "sparse_categorical_crossentropy")
@@ -560,6 +560,6 @@ def test_a_vanished_gradient_is_measured_far_below_what_its_square_could_be(poin
 
 
 @pytest.mark.parametrize("every", [0, -1, 1.5, "step", None, True])
-def test_another_interval_is_refused(every):
+def test_other_values_of_every_are_rejected(every):
     with pytest.raises(InvalidValue, match="every must be an integer >= 1 or 'epoch'"):
         GradientRecorder(every=every)

@@ -1,4 +1,4 @@
-"""Where gradients are read; the private methods of Keras are tested in tests/zoo/utils/test_keras_private.py."""
+"""The private methods of Keras are tested in tests/zoo/utils/test_keras_private.py."""
 
 import keras
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from zoo.telemetry.tap import Tap
 
 
-def test_a_keras_without_the_gradient_methods_is_refused_with_its_version():
+def test_an_optimizer_without_the_gradient_methods_is_rejected_with_the_version():
     class Other:
         pass
 
