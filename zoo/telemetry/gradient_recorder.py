@@ -162,11 +162,7 @@ class GradientRecorder(keras.callbacks.Callback):
         return self._build("histograms")
 
     def restore(
-        self,
-        frame: pd.DataFrame,
-        *,
-        activations: pd.DataFrame | None = None,
-        histograms: pd.DataFrame | None = None,
+        self, frame: pd.DataFrame, *, activations: pd.DataFrame | None = None, histograms: pd.DataFrame | None = None
     ) -> None:
         """Prepends the records of an earlier part of the same training.
 

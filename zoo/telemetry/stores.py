@@ -49,10 +49,8 @@ class Store(Protocol):
 class _SummaryStore:
     """A store with one record for all updates between two readings, under the number of the last one."""
 
-    columns: tuple[str, ...]
-
-    def __init__(self, empty: np.ndarray) -> None:
-        self._empty = empty
+    def __init__(self, columns: tuple[str, ...], empty: np.ndarray) -> None:
+        self.columns, self._empty = columns, empty
         self._values = create_variable(empty.shape, tf.float64)
         self._values.assign(empty)
         self._count = create_variable((empty.shape[-2], 1), tf.float64)
@@ -81,9 +79,9 @@ class EpochStore(_SummaryStore):
     """
 
     def __init__(self, rows: int, names: tuple[str, ...]) -> None:
-        self.columns = (*names, *(f"{name}_min" for name in names), *(f"{name}_max" for name in names))
+        columns = (*names, *(f"{name}_min" for name in names), *(f"{name}_max" for name in names))
         # One variable for the three, so that one call reads or clears them after an epoch, however short.
-        super().__init__(np.stack([np.full((rows, len(names)), value) for value in (0, np.inf, -np.inf)]))
+        super().__init__(columns, np.stack([np.full((rows, len(names)), value) for value in (0, np.inf, -np.inf)]))
 
     def add(self, update: tf.Tensor, present: np.ndarray | tf.Tensor, table: tf.Tensor) -> None:
         """Adds the table of one update, as `Store` says."""
@@ -108,8 +106,7 @@ class SumStore(_SummaryStore):
     """
 
     def __init__(self, rows: int, names: tuple[str, ...]) -> None:
-        self.columns = names
-        super().__init__(np.zeros((rows, len(names))))
+        super().__init__(names, np.zeros((rows, len(names))))
 
     def add(self, update: tf.Tensor, present: np.ndarray | tf.Tensor, table: tf.Tensor) -> None:
         """Adds the table of one update, as `Store` says."""

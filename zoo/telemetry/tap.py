@@ -7,7 +7,7 @@ replicas in another; see `zoo.utils.keras_private.wrap_gradient_methods`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
@@ -88,22 +88,9 @@ class Tap:
                 must have one step. Defaults to None.
         """
         self.counter.due = due
-
-        def wrap_clip(clip: Callable[..., Any]) -> Callable[..., Any]:
-            def clip_and_observe(gradients: Sequence[Any]) -> Any:
-                self._begin_update()
-                clipped = clip(gradients)
-                self._clipped = list(zip(gradients, clipped, strict=True))
-                return clipped
-
-            return clip_and_observe
-
-        def wrap_reduce(reduce: Callable[..., Any]) -> Callable[..., Any]:
-            return lambda grads_and_vars: self._observe(reduce(grads_and_vars))
-
         try:
             with ExitStack() as stack:
-                stack.enter_context(wrap_gradient_methods(self._optimizer, wrap_clip, wrap_reduce))
+                stack.enter_context(self._wrap_optimizer())
                 if self._activations:
                     stack.enter_context(self._activations.attached())
                 yield
@@ -145,12 +132,22 @@ class Tap:
             readings["histograms"] = Reading(*self._counts.read(updates), rows, histograms.BINS)
         return readings
 
-    def _begin_update(self) -> None:
+    def _wrap_optimizer(self) -> AbstractContextManager[None]:
+        return wrap_gradient_methods(
+            self._optimizer,
+            lambda clip: partial(self._clip, clip),
+            lambda reduce: lambda grads_and_vars: self._observe(reduce(grads_and_vars)),
+        )
+
+    def _clip(self, clip: Callable[..., Any], gradients: Sequence[Any]) -> Any:
         weights = self._list_weights()
         if len(weights) > len(self.weights):
             with tf.init_scope():
                 self._prepare(weights)
         self._changes.begin_update()
+        clipped = clip(gradients)
+        self._clipped = list(zip(gradients, clipped, strict=True))
+        return clipped
 
     def _observe(self, grads_and_vars: Sequence[tuple[Any, Any]]) -> Sequence[tuple[Any, Any]]:
         clipped = self._clipped if self._clips else [(None, None)] * len(grads_and_vars)
