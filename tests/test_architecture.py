@@ -118,8 +118,6 @@ UNFINISHED_CYCLES = [["zoo.experiments.hidden_space.figures", "zoo.experiments.h
 UNFINISHED_FILES = {
     "zoo.datasets.dataset",
     "zoo.layers.rbm",
-    "zoo.telemetry.gradient_recorder",
-    "zoo.telemetry.tap",
 }
 UNFINISHED_FUNCTIONS = {
     "zoo.training.stage.run_stage",

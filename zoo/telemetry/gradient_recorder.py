@@ -28,9 +28,8 @@ class GradientRecorder(keras.callbacks.Callback):
     """Records the size of the gradient of every trainable weight during `fit`.
 
     The gradients are those that the optimizer applies: of the loss with its penalties, after clipping, unscaled
-    under mixed precision, summed over replicas. They are measured inside the compiled step, also with
-    `steps_per_execution` and `jit_compile`; the device is waited for only when records are read, once per epoch.
-    The model and its optimizer are left as they were.
+    under mixed precision, summed over replicas. They are measured inside the compiled step; the device is waited for
+    only when records are read, once per epoch. The model and its optimizer are left as they were.
 
     Args:
         every: `"epoch"` for one record per epoch, with the mean, minimum and maximum over its updates; or a number

@@ -103,6 +103,7 @@ def double_precision():
     keras.config.set_dtype_policy(policy)
 
 
+@pytest.mark.large
 @settings(
     max_examples=8,
     deadline=None,
