@@ -69,9 +69,9 @@ def free_ports(count: int) -> list[int]:
     """Returns `count` ports of this machine on which nothing listens."""
     sockets = [socket.socket() for _ in range(count)]
     try:
-        for each in sockets:
-            each.bind(("localhost", 0))
-        return [each.getsockname()[1] for each in sockets]
+        for server in sockets:
+            server.bind(("localhost", 0))
+        return [server.getsockname()[1] for server in sockets]
     finally:
-        for each in sockets:
-            each.close()
+        for server in sockets:
+            server.close()
