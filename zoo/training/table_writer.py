@@ -11,7 +11,7 @@ import pandas as pd
 
 from zoo.runs.folder import RunFolder
 from zoo.telemetry import GradientRecorder
-from zoo.telemetry.gradient_recorder import COLUMNS
+from zoo.telemetry.frames import COLUMNS
 
 
 class TableWriter(keras.callbacks.Callback):
