@@ -69,8 +69,7 @@ def lenet(x):
     return model
 
 
-def test_a_training_ends_with_the_weights_of_keras_own_fit(tmp_path, monkeypatch):
-    """In each compile mode."""
+def test_a_training_has_the_weights_of_keras_fit_in_every_compile_mode(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     random = np.random.default_rng(0)
     x, y = random.uniform(size=(55, 8, 8, 1)).astype("float32"), random.integers(3, size=55)

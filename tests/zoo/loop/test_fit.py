@@ -53,13 +53,13 @@ def assert_same_weights(one, other, *, rtol=1e-5):
         np.testing.assert_allclose(first, second, rtol=rtol, atol=1e-6)
 
 
-def both(points, make=model, *, epochs=2, jit_compile=False, **options):
+def train_both(points, make=model, *, epochs=2, jit_compile=False, **options):
     """Trains a model by Keras' own fit and another by the loop, on the same batches."""
     stock, ours = make(), make()
     same = {"batch_size": 10, "epochs": epochs, "shuffle": False, "verbose": 0}
     expected = stock.fit(*points, **same, **options)
-    found = fit(ours, *points, **same, jit_compile=jit_compile, **options)
-    return stock, ours, expected.history, found.history
+    history = fit(ours, *points, **same, jit_compile=jit_compile, **options)
+    return stock, ours, expected.history, history.history
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -70,9 +70,9 @@ def test_every_optimizer_of_keras_gives_the_same_weights(points, name):
         net.optimizer.build(net.trainable_variables)
         return net
 
-    stock, ours, expected, found = both(points, make)
+    stock, ours, expected, history = train_both(points, make)
     assert_same_weights(stock, ours)
-    assert found == pytest.approx({key: pytest.approx(values, rel=1e-4) for key, values in expected.items()})
+    assert history == pytest.approx({key: pytest.approx(values, rel=1e-4) for key, values in expected.items()})
 
 
 @pytest.mark.parametrize("name", zoo.list_models())
@@ -91,19 +91,19 @@ def test_every_model_of_the_zoo_has_the_same_weights(name):
         net.jit_compile = False
         return net
 
-    stock, ours, *_ = both(points, make)
+    stock, ours, *_ = train_both(points, make)
     assert_same_weights(stock, ours)
 
 
 def test_xla_gives_the_same_weights(points):
-    stock, ours, expected, found = both(points, jit_compile=True)
+    stock, ours, expected, history = train_both(points, jit_compile=True)
     assert_same_weights(stock, ours)
-    assert found["loss"] == pytest.approx(expected["loss"], rel=1e-5)
+    assert history["loss"] == pytest.approx(expected["loss"], rel=1e-5)
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_dropout_draws_the_same_masks(points, jit_compile):
-    stock, ours, *_ = both(points, lambda: model(dropout=0.5, jit_compile=jit_compile), jit_compile=jit_compile)
+    stock, ours, *_ = train_both(points, lambda: model(dropout=0.5, jit_compile=jit_compile), jit_compile=jit_compile)
     assert_same_weights(stock, ours)
 
 
@@ -120,7 +120,7 @@ def test_dropout_draws_the_same_masks(points, jit_compile):
     ],
 )
 def test_options_of_optimizers_work(points, optimizer):
-    stock, ours, *_ = both(points, lambda: model(optimizer()))
+    stock, ours, *_ = train_both(points, lambda: model(optimizer()))
     assert_same_weights(stock, ours)
 
 
@@ -134,11 +134,11 @@ def test_validation_and_example_weights_are_those_of_keras(points):
         {"sample_weight": weights},
         {"class_weight": {0: 1.0, 1: 3.0}},
     ):
-        stock, ours, expected, found = both(points, epochs=3, **options)
+        stock, ours, expected, history = train_both(points, epochs=3, **options)
         assert_same_weights(stock, ours)
-        assert list(found) == list(expected)
+        assert list(history) == list(expected)
         for name, values in expected.items():
-            assert found[name] == pytest.approx(values, rel=1e-5), (name, options)
+            assert history[name] == pytest.approx(values, rel=1e-5), (name, options)
 
 
 def test_a_model_with_several_inputs_and_outputs_is_trained(points):
@@ -154,9 +154,9 @@ def test_a_model_with_several_inputs_and_outputs_is_trained(points):
         return net
 
     data = ({"left": x[:, :1], "right": x[:, 1:]}, {"sum": x.sum(axis=1), "side": y})
-    stock, ours, expected, found = both(data, make)
+    stock, ours, expected, history = train_both(data, make)
     assert_same_weights(stock, ours)
-    assert found["loss"] == pytest.approx(expected["loss"], rel=1e-5)
+    assert history["loss"] == pytest.approx(expected["loss"], rel=1e-5)
 
 
 def test_a_custom_train_step_is_run_and_its_logs_are_returned(points):
@@ -176,9 +176,9 @@ def test_a_custom_train_step_is_run_and_its_logs_are_returned(points):
         net.compile("sgd", jit_compile=False)
         return net
 
-    stock, ours, expected, found = both(points, make)
+    stock, ours, expected, history = train_both(points, make)
     assert_same_weights(stock, ours)
-    assert found["my_loss"] == pytest.approx(expected["my_loss"], rel=1e-5)
+    assert history["my_loss"] == pytest.approx(expected["my_loss"], rel=1e-5)
 
 
 def test_batch_normalization_updates_its_statistics(points):
@@ -188,7 +188,7 @@ def test_batch_normalization_updates_its_statistics(points):
         net.compile("sgd", "sparse_categorical_crossentropy", jit_compile=False)
         return net
 
-    stock, ours, *_ = both(points, make)
+    stock, ours, *_ = train_both(points, make)
     assert_same_weights(stock, ours)
 
 
