@@ -101,6 +101,7 @@ def test_on_a_cluster_a_worker_ends_without_its_chief_and_the_search_can_be_resu
     chief, worker = start_cluster()
     wait_until(lambda: read_finished(project))
     chief.kill()
+    chief.communicate()
     output, _ = worker.communicate(timeout=60)
     assert worker.returncode == 1
     assert "cannot be reached any more" in output
