@@ -1,37 +1,37 @@
-"""Does depth help where the number of weights is the same?
+"""Does depth help at an equal number of weights?
 
 Goodfellow et al., ICLR 2014, found that it does on house numbers: 11 layers read more of them than 3, and 3 do not
-catch up with more weights. Here the numbers are digits put side by side, and the nets a thousand times smaller.
+catch up with more weights. Here the numbers are digits side by side, and the networks a thousand times smaller.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import keras
 import pandas as pd
 
 from zoo import datasets
 from zoo.errors import InvalidValue
-from zoo.experiments.depth_plots import plot_depths
-from zoo.experiments.pretraining.nets import following
-from zoo.experiments.result import Result
+from zoo.experiments.result import Result, track_cases
 from zoo.loop.evaluating import evaluate
-from zoo.loop.fit import fit
-from zoo.models.catalogue import card, create
-from zoo.recipes.compiling import compile_model
+from zoo.training.in_memory import train_in_memory
 from zoo.utils.constraints import Count, check
+from zoo.utils.plotting import label_ticks, make_panels
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from zoo.datasets import Dataset
 
-DEEPEST, SHALLOWEST = 11, 3
+_STYLES: dict[tuple[str, bool], dict[str, Any]] = {
+    ("convolutional", True): {"color": "#0072B2", "marker": "o"},
+    ("convolutional", False): {"color": "#007A5A", "marker": "^"},
+    ("fully_connected", False): {"color": "#D55E00", "marker": "s", "linestyle": "--"},
+}
 
 
 class Case(NamedTuple):
-    """A net that is trained."""
+    """A network to train."""
 
     kind: str
     depth: int
@@ -51,34 +51,33 @@ def run(
     """Runs the experiment.
 
     Args:
-        dataset: A data set of sequences; of any other that has sequences, as `mnist`, those.
-        depths: Numbers of hidden layers, at the middle one of the `parameters`; the others are tried with the
-            shallowest and the deepest net.
+        dataset: Name of a data set of sequences, or of one that has sequences, such as `"mnist"`.
+        depths: Numbers of hidden layers at the middle number of parameters; the other numbers are tried with the
+            shallowest and the deepest network.
         parameters: Numbers of weights and biases.
-        epochs: Epochs of each net.
-        seeds: Nets of each kind.
-        progress: Whether to show how far it is, on standard error.
+        epochs: Number of epochs of each network.
+        seeds: Number of networks of each kind.
+        progress: Whether to show the progress on standard error.
 
     Returns:
-        The summary has, for each kind, depth and number of parameters, the share of test sequences that are read
-        without a mistake and of training ones (%, means over the seeds), and `parameters`, exactly. Table `nets`, a
-        row a net; figure `depth`.
+        The summary has, for each kind, depth and number of parameters, the share of test and training sequences that
+        are read without a mistake (%, averaged over the seeds). Table `nets` has one row per network.
 
     Raises:
-        InvalidValue: A number out of range, or a data set without sequences.
-        UnknownName: No such data set.
-        DataError: The data cannot be had.
+        InvalidValue: A number is out of range, or the data set has no sequences.
+        UnknownName: Unknown data set.
+        DataError: The data cannot be loaded.
     """
     depths = tuple(sorted(set(check("depths", depths, tuple[int, ...]))))
     parameters = tuple(sorted(set(check("parameters", parameters, tuple[int, ...]))))
     epochs, seeds = check("epochs", epochs, Count), check("seeds", seeds, Count)
-    data = sequences_of(dataset)
+    data = load_sequences(dataset)
     middle = parameters[len(parameters) // 2]
-    cases = [("convolutional", depth, middle) for depth in depths]
-    cases += [("convolutional", depth, count) for depth in (depths[0], depths[-1]) for count in parameters]
-    cases += [("fully_connected", depths[0], count) for count in parameters]
-    nets = [Case(*case, seed) for case in dict.fromkeys(cases) for seed in range(seeds)]
-    rows = [trained(net, data, epochs=epochs) for net in following(nets, "nets by depth", progress=progress)]
+    kinds = [("convolutional", depth, middle) for depth in depths]
+    kinds += [("convolutional", depth, count) for depth in (depths[0], depths[-1]) for count in parameters]
+    kinds += [("fully_connected", depths[0], count) for count in parameters]
+    cases = [Case(*kind, seed) for kind in dict.fromkeys(kinds) for seed in range(seeds)]
+    rows = [train_case(case, data, epochs=epochs) for case in track_cases(cases, "depths", progress=progress)]
     table = pd.DataFrame(rows)
     by = ["kind", "depth", "parameters"]
     summary = table.groupby(by, sort=False)[["test_accuracy", "train_accuracy"]].mean().mul(100).round(2).reset_index()
@@ -92,48 +91,71 @@ def run(
     )
 
 
-def sequences_of(name: str) -> Dataset:
-    """Loads a data set of sequences; where that one has single digits, the sequences that are made of it."""
+def load_sequences(name: str) -> Dataset:
+    """Loads a data set of sequences, or the sequences made of a data set of single digits."""
     if f"{name}_sequences" in datasets.names():
         name = f"{name}_sequences"
     data = datasets.load(name)
     if data.longest is None:
-        have = ", ".join(each for each in datasets.names() if each.endswith("_sequences"))
-        raise InvalidValue(f"depth takes a data set of sequences: {have}; got {name}.")
+        valid = ", ".join(other for other in datasets.names() if other.endswith("_sequences"))
+        raise InvalidValue(f"dataset must be one of sequences, {valid}; got {name}.")
     return data
 
 
-def trained(case: Case, data: Dataset, *, epochs: int) -> dict[str, object]:
-    """Trains a net and returns what it reads; Keras' global seed is set."""
-    keras.utils.set_random_seed(case.seed)
-    recipe = replace(card("depth_cnn").recipe(), epochs=epochs)
-    model = create(
-        "depth_cnn",
-        input_shape=data.input_shape,
-        classes=data.classes,
-        longest=data.longest,
-        depth=case.depth,
-        parameters=case.parameters,
-        kind=case.kind,
-        halvings=3 if min(data.input_shape[:2]) < 17 else 4,
+def train_case(case: Case, data: Dataset, *, epochs: int) -> dict[str, object]:
+    """Trains a network and returns what it reads; sets Keras' global seed."""
+    options = {
+        "input_shape": data.input_shape,
+        "classes": data.classes,
+        "longest": data.longest,
+        "depth": case.depth,
+        "parameters": case.parameters,
+        "kind": case.kind,
+        "halvings": 3 if min(data.input_shape[:2]) < 17 else 4,
+    }
+    # Without XLA: to measure what it makes of so many convolutions takes longer than it saves.
+    model, _ = train_in_memory(
+        "depth_cnn", data.train.x, data.train.y, options=options, epochs=epochs, seed=case.seed, jit_compile=False
     )
-    compile_model(model, recipe, steps_per_epoch=math.ceil(len(data.train) / recipe.batch_size))
-    # Plainly: to measure what XLA makes of so many convolutions takes longer than it saves.
-    fit(
-        model,
-        data.train.x,
-        data.train.y,
-        batch_size=recipe.batch_size,
-        epochs=epochs,
-        seed=case.seed,
-        jit_compile=False,
-        verbose=0,
-    )
-    read = {name: evaluate(model, split.x, split.y, batch_size=500) for name, split in data.splits.items()}
+    measures = {name: evaluate(model, split.x, split.y, batch_size=500) for name, split in data.splits.items()}
     return {
         **case._asdict(),
         "exact_parameters": model.count_params(),
-        "train_accuracy": read["train"]["accuracy"],
-        "test_accuracy": read["test"]["accuracy"],
-        "test_loss": read["test"]["loss"],
+        "train_accuracy": measures["train"]["accuracy"],
+        "test_accuracy": measures["test"]["accuracy"],
+        "test_loss": measures["test"]["loss"],
     }
+
+
+def plot_depths(nets: pd.DataFrame, dataset: str, parameters: int) -> Figure:
+    """Plots accuracy against depth at an equal number of weights, and against their number.
+
+    Args:
+        nets: Columns `kind`, `depth`, `parameters`, `exact_parameters`, `test_accuracy`; one row per network.
+        dataset: Name of the data set.
+        parameters: Number of weights in the first panel.
+    """
+    figure, (by_depth, by_size) = make_panels(2, width=6, height=5, sharey=True)
+    nets = nets.assign(percent=100 * nets["test_accuracy"])
+    equal = nets[nets["parameters"] == parameters]
+    convolutional, dense = (equal[equal["kind"] == kind] for kind in ("convolutional", "fully_connected"))
+    mean = convolutional.groupby("depth")["percent"].mean()
+    by_depth.plot(mean.index, mean, color="#0072B2", marker="o", label="convolutional")
+    by_depth.plot(convolutional["depth"], convolutional["percent"], linestyle="none", marker="_", color="#0072B2")
+    by_depth.plot(dense["depth"], dense["percent"], "s", color="#D55E00", label="fully connected")
+    by_depth.set_xticks(sorted(convolutional["depth"].unique()))
+    by_depth.set_xlabel("hidden layers")
+    by_depth.set_ylabel("test sequences read without a mistake (%)")
+    by_depth.set_title(f"networks of about {parameters:,} weights")
+    deepest = nets["depth"].max()
+    ends = nets[nets["depth"].isin((nets["depth"].min(), deepest))]
+    for (kind, depth), rows in ends.groupby(["kind", "depth"]):
+        of_size = rows.groupby("exact_parameters")["percent"].mean()
+        label = f"{depth} layers, {str(kind).replace('_', ' ')}"
+        by_size.plot(of_size.index, of_size, label=label, **_STYLES[str(kind), depth == deepest])
+    label_ticks(by_size, sorted(nets["parameters"].unique()))
+    by_size.set_xlabel("weights and biases")
+    for axes in (by_depth, by_size):
+        axes.legend(frameon=False)
+    figure.suptitle(f"Numbers of one to five digits, {dataset}")
+    return figure

@@ -1,11 +1,14 @@
-"""What an experiment found."""
+"""The result of an experiment, and the progress of its cases."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rich.console import Console
+from rich.progress import track
 
 from zoo.runs.folder import RunFolder, versions
 
@@ -13,17 +16,19 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+Case = TypeVar("Case")
+
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """The tables and figures of an experiment.
+    """Tables and figures of an experiment.
 
     Args:
-        name: The experiment's name.
-        settings: What it was run with.
-        summary: What it found, in a few lines.
-        tables: Its tables, by name.
-        figures: Its figures, by name.
+        name: Name of the experiment.
+        settings: Settings that it was run with.
+        summary: Its findings in a few rows.
+        tables: Its tables by name.
+        figures: Its figures by name.
     """
 
     name: str
@@ -40,3 +45,9 @@ class Result:
         for name, figure in self.figures.items():
             folder.write_figure(f"{name}.png", figure)
         return folder.path
+
+
+def track_cases(cases: Sequence[Case], description: str, *, progress: bool) -> Iterable[Case]:
+    """Yields the cases, with a progress bar in a terminal."""
+    console = Console(stderr=True)
+    return track(cases, description, console=console, disable=not (progress and console.is_terminal))

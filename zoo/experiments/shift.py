@@ -1,14 +1,13 @@
-"""Who still reads a digit that is moved by a few pixels?
+"""Which networks still read a digit that is moved by a few pixels?
 
-To a perceptron a moved digit is another input altogether. A convolution finds the same features elsewhere, and a
-pooling forgets a little of where: what is left of the place is for the layers above to learn.
+To a perceptron a moved digit is another input altogether. A convolution finds the same features elsewhere, and pooling
+forgets a little of where they are: what is left of the position is for the layers above to learn.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import keras
@@ -17,20 +16,20 @@ import pandas as pd
 
 from zoo import datasets
 from zoo.datasets.transforms import framed, shifted
-from zoo.experiments.pretraining.nets import following
-from zoo.experiments.result import Result
-from zoo.experiments.shift_plots import plot_shifts
-from zoo.loop.fit import fit
-from zoo.models.catalogue import card, create
-from zoo.recipes.compiling import compile_model
+from zoo.experiments.result import Result, track_cases
+from zoo.models.catalogue import card
+from zoo.training.in_memory import train_in_memory
 from zoo.utils.constraints import Count, between, check
+from zoo.utils.plotting import make_figure
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from zoo.datasets import Dataset
 
 
 class Net(NamedTuple):
-    """A net that is tried: a model of the zoo, one of its recipes, and options."""
+    """A network to compare: a model of the zoo, one of its recipes, and options."""
 
     model: str
     recipe: str
@@ -48,6 +47,13 @@ SIDE = 32  # of the images: MNIST's digits, 20x20, can be moved by 6 pixels with
 FURTHEST = 6
 FEWEST_UPDATES = 2000  # LeNet-5 needs them, on however few digits
 DIRECTIONS = tuple((down, right) for down in (-1, 0, 1) for right in (-1, 0, 1) if down or right)
+_STYLES = (
+    {"color": "#D55E00", "marker": "s", "linestyle": "--"},
+    {"color": "#A0004B", "marker": "D", "linestyle": "--"},
+    {"color": "#0072B2", "marker": "o"},
+    {"color": "#007A5A", "marker": "^"},
+    {"color": "black", "marker": "v", "linestyle": ":"},
+)
 
 
 def run(
@@ -61,22 +67,22 @@ def run(
     """Runs the experiment.
 
     Args:
-        dataset: A data set of grey images. They are framed to 32x32, small ones enlarged before.
-        updates: Updates of each net, rounded up to whole epochs, by its recipe otherwise; None for one to every six
-            training images, and 2,000 at least.
-        seeds: Nets of each kind.
-        furthest: By how many pixels the test digits are moved at most, in each of eight directions (diagonally, by
-            so many both ways).
-        progress: Whether to show how far it is, on standard error.
+        dataset: Name of a data set of grey images, which are framed to 32x32, small ones enlarged before.
+        updates: Number of updates of each network, rounded up to whole epochs. Defaults to one per six training
+            images, and 2,000 at least.
+        seeds: Number of networks of each kind.
+        furthest: Largest shift of the test digits in pixels, in each of eight directions (diagonally, that many both
+            ways).
+        progress: Whether to show the progress on standard error.
 
     Returns:
-        The summary has the test accuracy (%) of each kind of net by pixels, means over the directions and seeds, and
-        its number of weights; table `accuracies` a row a net, direction and number of pixels.
+        The summary has the test accuracy (%) of each kind of network by shift, averaged over the directions and
+        seeds, and its number of weights. Table `accuracies` has one row per network, direction and shift.
 
     Raises:
-        InvalidValue: A number out of range, or a data set of no grey images.
-        UnknownName: No such data set.
-        DataError: The data cannot be had.
+        InvalidValue: A number is out of range, or the data are not grey images.
+        UnknownName: Unknown data set.
+        DataError: The data cannot be loaded.
     """
     updates, seeds = check("updates", updates, Count | None), check("seeds", seeds, Count)
     furthest = check("furthest", furthest, Annotated[int, between(0, SIDE // 4)])
@@ -84,10 +90,10 @@ def run(
     updates = updates or max(FEWEST_UPDATES, len(data.train) // 6)
     cases = [(kind, seed) for kind in NETS for seed in range(seeds)]
     weights, rows = {}, []
-    for kind, seed in following(cases, "nets to be shown moved digits", progress=progress):
-        model = trained(NETS[kind], data, updates=updates, seed=seed)
+    for kind, seed in track_cases(cases, "networks and moved digits", progress=progress):
+        model = train_net(NETS[kind], data, updates=updates, seed=seed)
         weights[kind] = sum(math.prod(weight.shape) for weight in model.trainable_weights)
-        rows += [{"net": kind, "seed": seed, **row} for row in accuracies(model, data, furthest)]
+        rows += [{"net": kind, "seed": seed, **row} for row in measure_accuracies(model, data, furthest)]
     table = pd.DataFrame(rows)
     means = 100 * table.groupby(["net", "pixels"])["accuracy"].mean().unstack().loc[list(NETS)]
     summary = means.round(2).reset_index()
@@ -102,42 +108,61 @@ def run(
     )
 
 
-def trained(net: Net, data: Dataset, *, updates: int, seed: int) -> keras.Model:
-    """Trains a net on digits that stand where they stand.
+def train_net(net: Net, data: Dataset, *, updates: int, seed: int) -> keras.Model:
+    """Trains a network on digits that are not moved; sets Keras' global seed.
 
     Args:
-        net: The net.
-        data: The data set.
-        updates: Updates, rounded up to whole epochs.
-        seed: Decides every draw. Keras' global seed is set.
+        net: Network.
+        data: Data set.
+        updates: Number of updates, rounded up to whole epochs.
+        seed: Random seed.
     """
-    keras.utils.set_random_seed(seed)
+    options = {"input_shape": data.input_shape, "classes": data.classes, **net.options}
     recipe = card(net.model).recipe(net.recipe)
-    steps = math.ceil(len(data.train) / recipe.batch_size)
-    recipe = replace(recipe, epochs=math.ceil(updates / steps))
-    model = create(net.model, input_shape=data.input_shape, classes=data.classes, **net.options)
-    compile_model(model, recipe, steps_per_epoch=steps)
-    # Plainly: to measure what XLA makes of convolutions takes longer than it saves.
-    fit(
-        model,
-        data.train.x,
-        data.train.y,
-        batch_size=recipe.batch_size,
-        epochs=recipe.epochs,
-        seed=seed,
+    # Without XLA: to measure what it makes of convolutions takes longer than it saves.
+    return train_in_memory(
+        net.model, data.train.x, data.train.y, recipe=recipe, options=options, updates=updates, seed=seed,
         jit_compile=False,
-        verbose=0,
-    )
-    return model
+    )[0]  # fmt: skip
 
 
-def accuracies(model: keras.Model, data: Dataset, furthest: int) -> list[dict[str, Any]]:
-    """Returns the accuracy on the test set, moved: `pixels`, `down`, `right` (each -1, 0 or 1 times so many)."""
-    found = []
+def measure_accuracies(model: keras.Model, data: Dataset, furthest: int) -> list[dict[str, Any]]:
+    """Returns the accuracy on the moved test set: `pixels`, `down`, `right` (each -1, 0 or 1 times the pixels)."""
+    rows = []
     for pixels in range(furthest + 1):
         directions = DIRECTIONS if pixels else ((0, 0),)
         moved = np.concatenate([shifted(data.test.x, pixels * down, pixels * right) for down, right in directions])
         scores = model.predict(moved, batch_size=1000, verbose=0).reshape(len(directions), len(data.test), -1)
         for (down, right), correct in zip(directions, scores.argmax(axis=-1) == data.test.y, strict=True):
-            found.append({"pixels": pixels, "down": down, "right": right, "accuracy": float(correct.mean())})
-    return found
+            rows.append({"pixels": pixels, "down": down, "right": right, "accuracy": float(correct.mean())})
+    return rows
+
+
+def plot_shifts(accuracies: pd.DataFrame, data: Dataset, moved: Sequence[np.ndarray]) -> Figure:
+    """Plots accuracy against the shift of the test digits, above one of them.
+
+    Args:
+        accuracies: Columns `net`, `pixels`, `accuracy`; one row per network and direction.
+        data: Data set.
+        moved: An image, moved by 0, 1, 2 ... pixels.
+    """
+    figure = make_figure(9, 6.8)
+    axes, strip = figure.subplots(2, 1, height_ratios=(5, 1))
+    for style, (kind, rows) in zip(_STYLES, accuracies.groupby("net", sort=False), strict=False):
+        by_pixels = 100 * rows.groupby("pixels")["accuracy"].mean()
+        axes.plot(by_pixels.index, by_pixels, label=kind, **style)
+    axes.axhline(100 / data.classes, color="#888888", linewidth=1)
+    axes.text(0, 100 / data.classes + 1, "guessing", color="#666666")
+    axes.set(ylim=(0, 102), xlim=(-0.5, len(moved) - 0.5), xticks=range(len(moved)))
+    axes.set_xlabel("shift of the test digits (pixels)")
+    axes.set_ylabel("test accuracy (%), mean over eight directions")
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 0.13))
+    gap = np.ones((data.input_shape[0], max(1, data.input_shape[1] // 8)))
+    strip.imshow(np.hstack([np.hstack([1 - image[:, :, 0], gap]) for image in moved])[:, : -gap.shape[1]], cmap="gray")
+    strip.set_axis_off()
+    figure.suptitle(
+        f"{data.name}, images of {data.input_shape[0]}x{data.input_shape[1]}: test digits moved after training.\n"
+        "Below, one of them, moved down and to the right"
+    )
+    return figure

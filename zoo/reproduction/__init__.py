@@ -128,11 +128,11 @@ def _log_likelihood(rbm: Any, dataset: str, seed: int) -> float:
     """Returns an RBM's mean log-likelihood of test images, whose pixels are drawn by their grey, as was published."""
     import numpy as np
 
-    from zoo.experiments.rbm.study import black_and_white, likelihood
+    from zoo.experiments.rbm.study import binarize, estimate_likelihood
 
     data, draw = datasets.load(dataset), np.random.default_rng(seed)
-    train, test = (black_and_white(split.x, draw) for split in (data.train, data.test))
-    return float(likelihood(rbm, train, test, runs=100, seed=seed)["test_log_likelihood"].iloc[0])
+    train, test = (binarize(split.x, draw) for split in (data.train, data.test))
+    return float(estimate_likelihood(rbm, train, test, runs=100, seed=seed)["test_log_likelihood"].iloc[0])
 
 
 def margin(row: dict[str, str]) -> float:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -14,6 +16,7 @@ from zoo.loop.fit import fit
 from zoo.models.catalogue import card, create
 from zoo.models.origin import origin_of
 from zoo.recipes import Recipe, compiling
+from zoo.training.progress_bar import ProgressBar
 
 
 def train_in_memory(
@@ -56,9 +59,11 @@ def train_in_memory(
     recipe = card(name).recipe() if recipe is None else recipe
     if updates is not None:
         epochs = math.ceil(updates / steps_per_epoch(recipe, x))
+    if epochs is not None:
+        recipe = replace(recipe, epochs=epochs)  # a learning rate that decays ends where the training ends
     keras.utils.set_random_seed(seed)
     model = create(name, **{**recipe.options, **(options or {})})
-    return model, fit_by_recipe(model, recipe, x, y, classes=classes, epochs=epochs, seed=seed, **of_fit)
+    return model, fit_by_recipe(model, recipe, x, y, classes=classes, seed=seed, **of_fit)
 
 
 def fit_by_recipe(
@@ -70,6 +75,8 @@ def fit_by_recipe(
     classes: int = 0,
     epochs: int | None = None,
     validation: tuple[Any, ...] | None = None,
+    progress: str = "",
+    callbacks: Sequence[keras.callbacks.Callback] = (),
     **of_fit: Any,
 ) -> keras.callbacks.History:
     """Trains a model by a recipe in compiled calls, and compiles it first if it is not compiled.
@@ -82,7 +89,9 @@ def fit_by_recipe(
         classes: Number of classes; 0 without labels.
         epochs: Number of epochs. Defaults to the recipe's.
         validation: Validation examples, `(x,)` or `(x, y)`. Defaults to None.
-        **of_fit: Other arguments of `zoo.training.fit`, such as `seed` and `callbacks`.
+        progress: Label of a progress bar on standard error. Defaults to no bar.
+        callbacks: Keras callbacks.
+        **of_fit: Other arguments of `zoo.training.fit`, such as `seed`.
     """
     if not model.compiled:
         compiling.compile_model(model, recipe, steps_per_epoch=steps_per_epoch(recipe, x))
@@ -90,13 +99,18 @@ def fit_by_recipe(
     if validation is not None:
         of_fit["validation_data"] = compiling.prepare(recipe, *(*validation, None)[:2], classes=classes)
     epochs = recipe.epochs if epochs is None else epochs
-    return fit(
-        model,
-        *targets,
-        batch_size=recipe.batch_size,
-        epochs=epochs,
-        **{"verbose": 0, "validation_batch_size": 1000, **of_fit},
-    )
+    with contextlib.ExitStack() as stack:
+        if progress:
+            bar = ProgressBar(epochs=epochs, steps_per_epoch=steps_per_epoch(recipe, x), label=progress)
+            callbacks = [*callbacks, stack.enter_context(bar)]
+        return fit(
+            model,
+            *targets,
+            batch_size=recipe.batch_size,
+            epochs=epochs,
+            callbacks=callbacks,
+            **{"verbose": 0, "validation_batch_size": 1000, **of_fit},
+        )
 
 
 def steps_per_epoch(recipe: Recipe, x: np.ndarray) -> int:

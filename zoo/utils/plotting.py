@@ -1,4 +1,4 @@
-"""Axes that can be read whatever the numbers are."""
+"""Figures, and axes that can be read whatever the numbers are."""
 
 from __future__ import annotations
 
@@ -6,14 +6,55 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def make_figure(width: float, height: float) -> Figure:
+    """Returns an empty figure.
+
+    Args:
+        width: Width in inches.
+        height: Height in inches.
+    """
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def make_panels(count: int, *, width: float, height: float = 4.4, sharey: bool = False) -> tuple[Figure, list[Axes]]:
+    """Returns a figure with panels side by side, each with a grid.
+
+    Args:
+        count: Number of panels.
+        width: Width of a panel in inches.
+        height: Height in inches. Defaults to 4.4.
+        sharey: Whether the panels share their vertical axis. Defaults to False.
+    """
+    figure = make_figure(width * count, height)
+    panels = list(figure.subplots(1, count, squeeze=False, sharey=sharey)[0])
+    for axes in panels:
+        axes.grid(alpha=0.3)
+    return figure, panels
+
+
+def label_ticks(axes: Axes, values: Any) -> None:
+    """Makes the horizontal axis logarithmic, with a labelled tick at each value and no other.
+
+    Args:
+        axes: Axes.
+        values: Positive integers.
+    """
+    axes.set_xscale("log")
+    axes.set_xticks(values, [f"{value:,}" for value in values])
+    axes.minorticks_off()
 
 
 def epoch_axis(axes: Axes, epochs: Any) -> None:
-    """Makes the horizontal axis one of whole numbers, from the first epoch or update to the last.
+    """Makes the horizontal axis one of integers, from the first epoch or update to the last.
 
     Args:
-        axes: The axes.
-        epochs: The epochs, or updates, that are drawn.
+        axes: Axes.
+        epochs: Epochs, or updates, that are drawn.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -28,9 +69,9 @@ def log_axis(axes: Axes, low: float, high: float) -> None:
     """Makes the vertical axis logarithmic; over less than two decades it has more ticks than the powers of ten.
 
     Args:
-        axes: The axes.
-        low: The least of the values that are drawn.
-        high: The greatest.
+        axes: Axes.
+        low: Smallest value that is drawn.
+        high: Largest value that is drawn.
     """
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 

@@ -1,14 +1,13 @@
 """What is dropout good for where examples are few, and what do the scaled weights stand for?
 
-In training each unit is kept with probability p; in test all are used, their outgoing weights multiplied by p
-(Keras divides by p in training instead). This one net stands for all the thinned nets that there are: with
-one hidden layer it is their geometric mean, exactly; with more, it predicts about as well as the average of
-many. Srivastava et al., «Dropout», JMLR 15, 2014. Hinton et al., arXiv:1207.0580, 2012.
+In training each unit is kept with probability p; in test all are used, their outgoing weights multiplied by p (Keras
+divides by p in training instead). This one network stands for all thinned networks: with one hidden layer it is exactly
+their geometric mean; with more, it predicts about as well as the average of many. Srivastava et al., «Dropout», JMLR
+15, 2014. Hinton et al., arXiv:1207.0580, 2012.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from itertools import product
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,24 +16,22 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
+from scipy.special import softmax
 
 from zoo import datasets
 from zoo.experiments.dropout.figures import plot_averages, plot_curves
-from zoo.experiments.pretraining.nets import following
-from zoo.experiments.result import Result
+from zoo.experiments.result import Result, track_cases
 from zoo.loop.evaluating import compile_evaluation
-from zoo.loop.fit import fit
 from zoo.loop.steps import make_variables
-from zoo.models.catalogue import card, create
-from zoo.recipes.compiling import compile_model
+from zoo.training.in_memory import train_in_memory
 from zoo.utils.constraints import Count, check, check_all, open_probability, probability
 
 if TYPE_CHECKING:
     from zoo.datasets import Dataset, Split
 
-MEASURED = 25  # moments of a training at which its loss and accuracy are measured
-AVERAGED = (1, 2, 5, 10, 20, 50, 100)  # thinned nets in an average
-SMALL = {1: 10, 2: 5}  # by depth, the width of nets whose thinned nets can be enumerated: 2^10 each
+MEASUREMENTS = 25  # of loss and accuracy during a training
+AVERAGED = (1, 2, 5, 10, 20, 50, 100)  # numbers of thinned networks in an average
+SMALL = {1: 10, 2: 5}  # width by depth of networks whose thinned networks can be enumerated: 2^10 each
 COMPARED = 500  # test examples on which that is done
 
 
@@ -54,29 +51,29 @@ def run(
     """Runs the experiment.
 
     Args:
-        dataset: A data set.
-        labels: Training examples; all, where the data set has fewer.
+        dataset: Name of a data set.
+        labels: Number of training examples, or all if there are fewer.
         depth: Number of hidden layers.
-        width: Units in each.
+        width: Number of units in each.
         keep_probability: Probability that dropout keeps a hidden unit.
-        input_keep_probability: Probability that it keeps an input.
-        updates: Updates of each net, rounded up to whole epochs.
-        seeds: Nets with dropout, and as many without. A seed has the same examples in both.
-        thinned: Thinned nets that are drawn of each net with dropout, anew for each example. Averages of
-            as many nets have none in common.
-        progress: Whether to show how far it is, on standard error.
+        input_keep_probability: Probability that dropout keeps an input.
+        updates: Number of updates of each network, rounded up to whole epochs.
+        seeds: Number of networks with dropout, and as many without. A seed has the same examples in both.
+        thinned: Number of thinned networks drawn of each network with dropout, anew for each example. Averages of the
+            same number of networks have none in common.
+        progress: Whether to show the progress on standard error.
 
     Returns:
-        The summary has the accuracy (%) and the loss of each kind of net in the end, on the training and
-        on the test examples, means over the seeds; `spread` is the standard deviation of the test
-        accuracy over the seeds (NaN for a single one). Tables `curves`, over the training, and `averages`,
-        a row an average of thinned nets, with their figures; and `all_thinned`, of small nets, how far
-        the outputs with all units are from the means of those of all thinned nets.
+        The summary has the final accuracy (%) and loss of each kind of network on the training and test examples,
+        averaged over the seeds; `spread` is the standard deviation of the test accuracy over the seeds (NaN for a
+        single one). Tables `curves`, over the training; `averages`, one row per average of thinned networks; and
+        `all_thinned`, the distance between the outputs of small networks with all units and the means of all their
+        thinned networks.
 
     Raises:
-        InvalidValue: A number out of range, or fewer labels than classes.
-        UnknownName: No such data set.
-        DataError: The data cannot be had.
+        InvalidValue: A number is out of range, or there are fewer labels than classes.
+        UnknownName: Unknown data set.
+        DataError: The data cannot be loaded.
     """
     counts = check_all(Count, labels=labels, depth=depth, width=width, updates=updates, seeds=seeds, thinned=thinned)
     keep = {
@@ -89,75 +86,82 @@ def run(
     counts["labels"] = min(counts["labels"], len(full.train))
     few = [full.with_labels(counts["labels"], seed=seed) for seed in range(seeds)]
     curves, averages = [], []
-    for seed, dropout in following(list(product(range(seeds), (False, True))), "dropout", progress=progress):
+    for seed, dropout in track_cases(list(product(range(seeds), (False, True))), "dropout", progress=progress):
         data, options = few[seed], keep if dropout else dict.fromkeys(keep, 1.0)
-        model, curve = trained(data, {**options, "depth": depth, "width": width}, updates=updates, seed=seed)
+        model, curve = train_net(data, {**options, "depth": depth, "width": width}, updates=updates, seed=seed)
         curves.append(curve.assign(dropout=dropout, seed=seed))
         if dropout:
             averages += [
-                thinned_averages(model, split, nets=thinned).assign(split=part, seed=seed)
+                average_thinned(model, split, nets=thinned).assign(split=part, seed=seed)
                 for part, split in (("train", data.train), ("test", data.test))
             ]
-    over_training, of_thinned = (pd.concat(tables, ignore_index=True) for tables in (curves, averages))
-    return Result(
-        "dropout",
-        {"dataset": dataset, "digest": full.digest, **counts, **keep},
-        summarise(over_training, of_thinned),
-        {
-            "curves": over_training,
-            "averages": of_thinned,
-            "all_thinned": compare_all(few[0], keep_probability, updates=updates),
-        },
-        {
-            "curves": plot_curves(over_training, full.name, counts["labels"]),
-            "averages": plot_averages(of_thinned, over_training, full.name),
-        },
-    )
+    curve_table, average_table = (pd.concat(tables, ignore_index=True) for tables in (curves, averages))
+    tables = {
+        "curves": curve_table,
+        "averages": average_table,
+        "all_thinned": compare_small(few[0], keep_probability, updates=updates),
+    }
+    figures = {
+        "curves": plot_curves(curve_table, full.name, counts["labels"]),
+        "averages": plot_averages(average_table, curve_table, full.name),
+    }
+    settings = {"dataset": dataset, "digest": full.digest, **counts, **keep}
+    return Result("dropout", settings, summarize(curve_table, average_table), tables, figures)
 
 
-def trained(data: Dataset, options: Mapping[str, Any], *, updates: int, seed: int) -> tuple[keras.Model, pd.DataFrame]:
-    """Trains a net, and measures it along the way with all its units in use.
+def train_net(
+    data: Dataset, options: Mapping[str, Any], *, updates: int, seed: int
+) -> tuple[keras.Model, pd.DataFrame]:
+    """Trains a network, and measures it during the training with all its units in use.
 
     Args:
-        data: The data set.
+        data: Data set.
         options: Options of `dropout_mlp`.
-        updates: Updates, rounded up to whole epochs.
-        seed: Decides every draw. Keras' global seed is set.
+        updates: Number of updates, rounded up to whole epochs.
+        seed: Random seed. Keras' global seed is set.
 
     Returns:
-        The net, and its curve: columns `update`, `split`, `loss`, `accuracy`.
+        The network, and its curve: columns `update`, `split`, `loss`, `accuracy`.
     """
-    keras.utils.set_random_seed(seed)
-    recipe = card("dropout_mlp").recipe()
-    model = create("dropout_mlp", input_shape=data.input_shape, classes=data.classes, **options)
-    steps = math.ceil(len(data.train) / recipe.batch_size)
-    epochs = math.ceil(updates / steps)
-    compile_model(model, recipe, steps_per_epoch=steps)
-    splits = {name: (split.x, split.y) for name, split in (("train", data.train), ("test", data.test))}
-    make_variables(model, splits["train"])
-    measures = {name: compile_evaluation(model, arrays, 1000) for name, arrays in splits.items()}
-    moments = set(np.geomspace(1, epochs, MEASURED).round().astype(int))
-    curve: list[dict[str, Any]] = []
-
-    def measure(epoch: int, logs: Any) -> None:
-        if epoch + 1 in moments:
-            curve.extend({"update": steps * (epoch + 1), "split": name, **each()} for name, each in measures.items())
-
-    watcher = keras.callbacks.LambdaCallback(on_epoch_end=measure)
-    fit(model, *splits["train"], batch_size=recipe.batch_size, epochs=epochs, seed=seed, callbacks=[watcher], verbose=0)
-    return model, pd.DataFrame(curve)
+    meter = _Meter(data)
+    model, _ = train_in_memory(
+        "dropout_mlp", data.train.x, data.train.y, updates=updates, seed=seed, callbacks=[meter],
+        options={"input_shape": data.input_shape, "classes": data.classes, **options},
+    )  # fmt: skip
+    return model, pd.DataFrame(meter.curve)
 
 
-def thinned_averages(model: keras.Model, split: Split, *, nets: int) -> pd.DataFrame:
-    """Averages the outputs of thinned nets that are drawn at random, anew for each example.
+class _Meter(keras.callbacks.Callback):
+    """Measures loss and accuracy on both sets after some epochs, at equal distances on a log scale."""
+
+    def __init__(self, data: Dataset) -> None:
+        super().__init__()
+        self._splits = {name: (split.x, split.y) for name, split in (("train", data.train), ("test", data.test))}
+        self.curve: list[dict[str, Any]] = []
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        make_variables(self.model, self._splits["train"])
+        self._measures = {name: compile_evaluation(self.model, arrays, 1000) for name, arrays in self._splits.items()}
+        epochs = self.params["epochs"]
+        self._epochs = set(np.geomspace(1, epochs, MEASUREMENTS).round().astype(int))
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if epoch + 1 in self._epochs:
+            update = self.params["steps"] * (epoch + 1)
+            rows = ({"update": update, "split": name, **measure()} for name, measure in self._measures.items())
+            self.curve.extend(rows)
+
+
+def average_thinned(model: keras.Model, split: Split, *, nets: int) -> pd.DataFrame:
+    """Averages the outputs of thinned networks that are drawn at random, anew for each example.
 
     Args:
-        model: A net with dropout.
+        model: Network with dropout.
         split: Examples.
-        nets: How many are drawn in all.
+        nets: Number of thinned networks.
 
     Returns:
-        A row an average: columns `nets`, how many are in it, `accuracy`, `loss`.
+        One row per average: columns `nets`, the number of networks in it, `accuracy`, `loss`.
     """
     thin = tf.function(lambda x: model(x, training=True))
     batches = [tf.constant(split.x[start : start + 1000]) for start in range(0, len(split), 1000)]
@@ -168,95 +172,86 @@ def thinned_averages(model: keras.Model, split: Split, *, nets: int) -> pd.DataF
         for count in sums:
             sums[count] = sums[count] + outputs
             if drawn % count == 0:
-                rows.append({"nets": count, **judged(sums[count] / count, split.y)})
+                rows.append({"nets": count, **measure(sums[count] / count, split.y)})
                 sums[count] = 0.0
     return pd.DataFrame(rows)
 
 
-def judged(outputs: np.ndarray, y: np.ndarray) -> dict[str, float]:
+def measure(outputs: np.ndarray, y: np.ndarray) -> dict[str, float]:
     """Returns the accuracy and the mean cross-entropy of probabilities, `(examples, classes)`."""
     of_label = np.maximum(outputs[np.arange(len(y)), y], keras.config.epsilon())  # as Keras bounds it
     return {"accuracy": float((outputs.argmax(axis=1) == y).mean()), "loss": float(-np.log(of_label).mean())}
 
 
-def summarise(curves: pd.DataFrame, averages: pd.DataFrame) -> pd.DataFrame:
-    """Returns what each kind of net comes to in the end, means over the seeds, accuracies in %."""
+def summarize(curves: pd.DataFrame, averages: pd.DataFrame) -> pd.DataFrame:
+    """Returns the final accuracies (%) and losses of each kind of network, averaged over the seeds."""
     last = curves[curves["update"] == curves["update"].max()]
     kinds = {"without dropout": last[~last["dropout"]], "with dropout": last[last["dropout"]]}
-    for count, rows in averages.groupby("nets"):
-        kinds[f"mean of {count} thinned"] = rows
+    kinds |= {f"mean of {count} thinned": rows for count, rows in averages.groupby("nets")}
     summary = []
     for kind, rows in kinds.items():
         by_seed = rows.groupby(["split", "seed"])[["accuracy", "loss"]].mean()
         mean = by_seed.groupby("split").mean()
-        summary.append(
-            {
-                "net": kind,
-                "train_accuracy": 100 * mean["accuracy"]["train"],
-                "test_accuracy": 100 * mean["accuracy"]["test"],
-                "spread": 100 * by_seed["accuracy"]["test"].std(),
-                "train_loss": mean["loss"]["train"],
-                "test_loss": mean["loss"]["test"],
-            }
-        )
-    return pd.DataFrame(summary).round(
-        {"train_accuracy": 2, "test_accuracy": 2, "spread": 2, "train_loss": 4, "test_loss": 4}
-    )
+        accuracies = {
+            "train_accuracy": 100 * mean["accuracy"]["train"],
+            "test_accuracy": 100 * mean["accuracy"]["test"],
+            "spread": 100 * by_seed["accuracy"]["test"].std(),
+        }
+        losses = {"train_loss": mean["loss"]["train"], "test_loss": mean["loss"]["test"]}
+        summary.append({"net": kind, **accuracies, **losses})
+    return pd.DataFrame(summary).round({**dict.fromkeys(accuracies, 2), **dict.fromkeys(losses, 4)})
 
 
-def compare_all(data: Dataset, keep: float, *, updates: int) -> pd.DataFrame:
-    """Compares small nets with the means of all their thinned nets.
+def compare_small(data: Dataset, keep: float, *, updates: int) -> pd.DataFrame:
+    """Compares small networks with the means of all their thinned networks.
 
     Args:
-        data: What they learn from.
+        data: Data set to train on.
         keep: Probability that a hidden unit is kept; inputs always are.
-        updates: Updates of each.
+        updates: Number of updates of each.
 
     Returns:
-        A row for each depth: columns `hidden_layers`, `thinned_nets`, and the largest difference, of the
-        probability of any class for any example, from the `geometric_mean` and the `arithmetic_mean`.
+        One row per depth: columns `hidden_layers`, `thinned_nets`, and the largest difference, over classes and
+        examples, between the probabilities and the `geometric_mean` and `arithmetic_mean`.
     """
     x = data.test.x[:COMPARED]
     rows = []
     for depth, width in SMALL.items():
         options = {"depth": depth, "width": width, "keep_probability": keep, "input_keep_probability": 1.0}
-        model, _ = trained(data, options, updates=updates, seed=0)
-        outputs, shares = all_thinned(model.get_weights(), x, keep)
-        whole = model.predict(x, verbose=0)
+        model, _ = train_net(data, options, updates=updates, seed=0)
+        outputs, shares = enumerate_thinned(model.get_weights(), x, keep)
+        full = model.predict(x, verbose=0)
         means = {"geometric_mean": geometric_mean(outputs, shares), "arithmetic_mean": np.tensordot(shares, outputs, 1)}
-        difference = {name: float(np.abs(whole - mean).max()) for name, mean in means.items()}
+        difference = {name: float(np.abs(full - mean).max()) for name, mean in means.items()}
         rows.append({"hidden_layers": depth, "thinned_nets": len(shares), **difference})
     return pd.DataFrame(rows)
 
 
-def all_thinned(weights: list[np.ndarray], x: np.ndarray, keep: float) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the outputs of every thinned net, one for each set of hidden units that may be kept.
+def enumerate_thinned(weights: list[np.ndarray], x: np.ndarray, keep: float) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the outputs of every thinned network, one per set of hidden units that may be kept.
 
     Args:
-        weights: The weights of a ReLU net trained by Keras: kernels and biases in turn.
+        weights: Weights of a ReLU network trained by Keras: kernels and biases in turn.
         x: Examples.
         keep: Probability that a unit is kept.
 
     Returns:
-        Outputs, `(nets, examples, classes)`, and the probability of each net, `(nets,)`.
+        Outputs, `(nets, examples, classes)`, and the probability of each network, `(nets,)`.
     """
     *hidden, (v, c) = zip(weights[::2], weights[1::2], strict=True)
     sizes = [len(b) for _, b in hidden]
-    kept = np.array(list(product((0, 1), repeat=sum(sizes))))
+    masks = np.array(list(product((0, 1), repeat=sum(sizes))))
     h = x.reshape(1, len(x), -1).astype("float64")
-    for (w, b), r in zip(hidden, np.split(kept, np.cumsum(sizes)[:-1], axis=1), strict=True):
+    for (w, b), r in zip(hidden, np.split(masks, np.cumsum(sizes)[:-1], axis=1), strict=True):
         h = r[:, None] / keep * np.maximum(h @ w + b, 0)
-    z = np.exp(h @ v + c - (h @ v + c).max(axis=-1, keepdims=True))
-    shares = np.where(kept, keep, 1 - keep).prod(axis=1)
-    return z / z.sum(axis=-1, keepdims=True), shares
+    return softmax(h @ v + c, axis=-1), np.where(masks, keep, 1 - keep).prod(axis=1)
 
 
 def geometric_mean(outputs: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Returns the geometric mean of probabilities, scaled so that those of an example add up to one.
+    """Returns the geometric mean of probabilities, scaled so that those of an example sum to 1.
 
     Args:
-        outputs: `(nets, examples, classes)`.
-        shares: Weight of each net, `(nets,)`.
+        outputs: Probabilities, `(nets, examples, classes)`.
+        shares: Weight of each network, `(nets,)`.
     """
-    product = np.exp(np.tensordot(shares, np.log(outputs), 1))
-    return product / product.sum(axis=-1, keepdims=True)
+    return softmax(np.tensordot(shares, np.log(outputs), 1), axis=-1)

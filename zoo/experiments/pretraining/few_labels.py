@@ -1,8 +1,8 @@
 """How much does unsupervised pre-training help where few examples have a label?
 
-All nets learn without labels from all inputs, or not at all, then with so many labels, by equally many
-updates. Hinton, Osindero and Teh, Neural Computation 18, 2006, and Bengio et al., NIPS 19, 2007, have the
-method; Erhan et al., JMLR 11, 2010, ask what it is good for.
+All networks learn without labels from all inputs, or not at all, then with some labels, by the same number of updates.
+Hinton, Osindero and Teh, Neural Computation 18, 2006, and Bengio et al., NIPS 19, 2007, have the method; Erhan et al.,
+JMLR 11, 2010, ask what it is good for.
 """
 
 from __future__ import annotations
@@ -15,17 +15,7 @@ import pandas as pd
 
 from zoo import datasets
 from zoo.experiments.pretraining.figures import plot_by_labels
-from zoo.experiments.pretraining.nets import (
-    STARTS,
-    compare,
-    compile_net,
-    fine_tune,
-    following,
-    pretrain,
-    sigmoid_net,
-    start_from,
-    tested_accuracy,
-)
+from zoo.experiments.pretraining.nets import compare, evaluate_accuracy, fine_tune, pretrain_nets
 from zoo.experiments.result import Result
 from zoo.utils.constraints import Count, check, check_all
 
@@ -47,24 +37,24 @@ def run(
     """Runs the experiment.
 
     Args:
-        dataset: A data set with inputs in [0, 1].
-        labels: How many training examples have their label. Those that the data set does not have are left
-            out; all of them come last in any case.
+        dataset: Name of a data set with inputs in [0, 1].
+        labels: Numbers of labelled training examples. Numbers that the data set does not have are left out; all of
+            its labels come last in any case.
         depth: Number of hidden layers.
-        width: Units in each hidden layer.
-        seeds: Nets of each start and number of labels. A seed has the same labels, the same output layer
+        width: Number of units in each hidden layer.
+        seeds: Number of networks of each start and number of labels. A seed has the same labels, the same output layer
             and the same order of examples whatever the start.
-        pretraining_epochs: Epochs of each layer's training without labels.
-        epochs: Epochs of the training with all labels; with fewer of them, as many updates.
-        progress: Whether to show how far it is, on standard error.
+        pretraining_epochs: Number of epochs of each layer's training without labels.
+        epochs: Number of epochs of the training with all labels; with fewer labels, the same number of updates.
+        progress: Whether to show the progress on standard error.
 
     Returns:
-        The table `accuracies` and its figure.
+        Table `accuracies` and its figure.
 
     Raises:
-        InvalidValue: A number below 1, fewer labels than classes, or inputs outside [0, 1].
-        UnknownName: No such data set.
-        DataError: The data cannot be had.
+        InvalidValue: A number is below 1, there are fewer labels than classes, or inputs lie outside [0, 1].
+        UnknownName: Unknown data set.
+        DataError: The data cannot be loaded.
     """
     labels = check("labels", labels, tuple[int, ...])
     counts = check_all(
@@ -76,21 +66,17 @@ def run(
         (seed, count): data.with_labels(count, seed=seed).train for seed in range(seeds) for count in labels[:-1]
     }
     accuracies = []
-    for seed, start in following(
-        [(seed, start) for seed in range(seeds) for start in STARTS], "pre-training by labels", progress=progress
-    ):
-        pretrained = sigmoid_net(data, depth=depth, width=width, seed=seed)
-        if recipe := STARTS[start]:
-            pretrain(pretrained, recipe, data.train.x, epochs=pretraining_epochs, seed=seed)
+    for nets in pretrain_nets(
+        data, depth=depth, width=width, seeds=seeds, epochs=pretraining_epochs,
+        description="pre-training by labels", progress=progress,
+    ):  # fmt: skip
         for count in labels:
-            net = sigmoid_net(data, depth=depth, width=width, seed=seed)
-            start_from(net, pretrained)
-            compile_net(net)
-            train = repeated(labelled.get((seed, count), data.train), len(data.train))
-            fine_tune(net, train, epochs=epochs, seed=seed)
+            net = nets.create(depth)
+            train = repeat(labelled.get((nets.seed, count), data.train), len(data.train))
+            fine_tune(net, train, epochs=epochs, seed=nets.seed)
+            kind = {"start": nets.start, "labels": count, "seed": nets.seed}
             updates = int(net.optimizer.iterations.numpy())
-            accuracy = tested_accuracy(net, data)
-            accuracies.append({"start": start, "labels": count, "seed": seed, "updates": updates, "accuracy": accuracy})
+            accuracies.append({**kind, "updates": updates, "accuracy": evaluate_accuracy(net, data)})
     table = pd.DataFrame(accuracies)
     return Result(
         "few-labels",
@@ -101,8 +87,8 @@ def run(
     )
 
 
-def repeated(split: Split, examples: int) -> Split:
-    """Returns a split that goes through its examples again and again until there are so many.
+def repeat(split: Split, examples: int) -> Split:
+    """Returns a split that repeats its examples up to a number.
 
     An epoch of it has as many updates as one of the whole training set.
     """

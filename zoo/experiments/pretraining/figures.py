@@ -1,8 +1,10 @@
-"""The figures of nets with and without pre-training."""
+"""Figures of networks with and without pre-training."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from zoo.utils.plotting import label_ticks, make_panels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -11,20 +13,20 @@ if TYPE_CHECKING:
 
 _STYLES: dict[str, tuple[str, dict[str, Any]]] = {
     "random": ("random weights", {"color": "black", "linestyle": ":", "marker": "o"}),
-    "autoencoders": ("denoising auto-encoders", {"color": "#0072B2", "linestyle": "-", "marker": "s"}),
+    "autoencoders": ("denoising autoencoders", {"color": "#0072B2", "linestyle": "-", "marker": "s"}),
     "rbms": ("RBMs", {"color": "#D55E00", "linestyle": "--", "marker": "^"}),
 }
 
 
 def plot_by_depth(accuracies: pd.DataFrame, first_layer: pd.DataFrame, dataset: str) -> Figure:
-    """Draws the test error against depth, beside the first layer's gradient before training with labels.
+    """Plots the test error against depth, beside the first layer's gradient before training with labels.
 
     Args:
-        accuracies: Columns `start`, `depth`, `accuracy`; a row a seed.
-        first_layer: Columns `start`, `depth`, `l2`; a row a seed.
-        dataset: The data set's name.
+        accuracies: Columns `start`, `depth`, `accuracy`; one row per seed.
+        first_layer: Columns `start`, `depth`, `l2`; one row per seed.
+        dataset: Name of the data set.
     """
-    figure, (errors, gradients) = _figure(2, width=5)
+    figure, (errors, gradients) = make_panels(2, width=5)
     _lines(errors, _with_error(accuracies), "depth", "error")
     errors.set_ylabel("test error (%), mean and each seed")
     errors.set_title("after training with labels")
@@ -40,15 +42,15 @@ def plot_by_depth(accuracies: pd.DataFrame, first_layer: pd.DataFrame, dataset: 
 
 
 def plot_gradients_by_layer(gradients: pd.DataFrame, dataset: str) -> Figure:
-    """Draws the gradient in every layer before training with labels, a panel for each depth.
+    """Plots the gradient in every layer before training with labels, one panel per depth.
 
     Args:
-        gradients: Columns `start`, `depth`, `number` (of the layer, from 1), `variable`, `l2`; a row a seed.
-        dataset: The data set's name.
+        gradients: Columns `start`, `depth`, `number` (of the layer, from 1), `variable`, `l2`; one row per seed.
+        dataset: Name of the data set.
     """
     biases = gradients[gradients["variable"] == "bias"]
     depths = sorted(biases["depth"].unique())
-    figure, panels = _figure(len(depths), width=3)
+    figure, panels = make_panels(len(depths), width=3, sharey=True)
     for axes, depth in zip(panels, depths, strict=True):
         _lines(axes, biases[biases["depth"] == depth], "number", "l2", middle="median")
         axes.set_title(f"{depth} hidden layer{'s' if depth > 1 else ''}")
@@ -61,19 +63,16 @@ def plot_gradients_by_layer(gradients: pd.DataFrame, dataset: str) -> Figure:
 
 
 def plot_by_labels(accuracies: pd.DataFrame, dataset: str) -> Figure:
-    """Draws the test error against the number of labels.
+    """Plots the test error against the number of labels.
 
     Args:
-        accuracies: Columns `start`, `labels`, `accuracy`; a row a seed.
-        dataset: The data set's name.
+        accuracies: Columns `start`, `labels`, `accuracy`; one row per seed.
+        dataset: Name of the data set.
     """
-    figure, (axes,) = _figure(1, width=7)
+    figure, (axes,) = make_panels(1, width=7)
     _lines(axes, _with_error(accuracies), "labels", "error")
-    counts = sorted(accuracies["labels"].unique())
-    axes.set_xscale("log")
-    axes.set_xticks(counts, [f"{count:,}" for count in counts])
-    axes.minorticks_off()
-    axes.set_xlabel("training examples that have their label")
+    label_ticks(axes, sorted(accuracies["labels"].unique()))
+    axes.set_xlabel("labelled training examples")
     axes.set_ylabel("test error (%), mean and each seed")
     _legend(figure, axes)
     figure.suptitle(f"Pre-training by number of labels, on {dataset}")
@@ -103,13 +102,3 @@ def _legend(figure: Figure, axes: Axes) -> None:
     handles, labels = axes.get_legend_handles_labels()
     title = "hidden layers start from"
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, title=title, handlelength=3)
-
-
-def _figure(panels: int, *, width: float) -> tuple[Figure, list[Axes]]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width * panels, 4.4), layout="constrained")
-    axes = list(figure.subplots(1, panels, squeeze=False, sharey=width < 5)[0])
-    for each in axes:
-        each.grid(alpha=0.3)
-    return figure, axes

@@ -1,50 +1,94 @@
-"""Deep sigmoid nets whose hidden layers start at random, or where training without labels has left them.
+"""Deep sigmoid networks whose hidden layers start from random weights, or from training without labels.
 
-The recipes are those of `stacked_autoencoder` and `dbn`, without their stage for the output layer alone:
-nets then differ in nothing but the hidden layers' initial weights.
+The recipes are those of `stacked_autoencoder` and `dbn`, without their stage for the output layer alone: networks then
+differ in nothing but the hidden layers' initial weights.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, TypeVar
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 import keras
 import numpy as np
 import pandas as pd
-from rich.console import Console
-from rich.progress import track
 
+from zoo.experiments.result import track_cases
 from zoo.loop.evaluating import evaluate
-from zoo.loop.fit import fit
 from zoo.models.catalogue import create
 from zoo.models.families.pretrained import RBM_LAYERS, SDAE
 from zoo.pretraining import encode, hidden_layers, stages
 from zoo.recipes import Recipe
-from zoo.recipes.compiling import compile_model, prepare
+from zoo.training.in_memory import compile_model, fit_by_recipe
 
 if TYPE_CHECKING:
     from zoo.datasets import Dataset, Split
 
-# How the hidden layers start, by name: None is at random, by Glorot's law.
+# How the hidden layers start, by name: None is Glorot's random weights.
 STARTS: Mapping[str, Recipe | None] = {"random": None, "autoencoders": SDAE.pretraining, "rbms": RBM_LAYERS}
 
-# However long the training: a rate that falls to 0 would make nets of other lengths incomparable.
+# A learning rate that decays to 0 would make trainings of different lengths incomparable.
 FINE_TUNING = replace(SDAE, learning_rate=0.1, learning_rate_decay="none")
 
-Case = TypeVar("Case")
+
+@dataclass(frozen=True)
+class Nets:
+    """The networks of one seed and start, by depth.
+
+    Args:
+        data: Data set.
+        width: Number of units in each hidden layer.
+        seed: Random seed.
+        start: Name of the start.
+        pretrained: Deepest network, pre-trained; its lower layers are those of a shallower one with the same seed.
+    """
+
+    data: Dataset
+    width: int
+    seed: int
+    start: str
+    pretrained: keras.Model
+
+    def create(self, depth: int) -> keras.Model:
+        """Returns a compiled network of a depth, ready for the training with labels."""
+        net = sigmoid_net(self.data, depth=depth, width=self.width, seed=self.seed)
+        if STARTS[self.start]:
+            start_from(net, self.pretrained)
+        compile_model(net, FINE_TUNING)
+        return net
+
+
+def pretrain_nets(
+    data: Dataset, *, depth: int, width: int, seeds: int, epochs: int, description: str, progress: bool
+) -> Iterator[Nets]:
+    """Yields networks of every seed and start, their hidden layers pre-trained.
+
+    Args:
+        data: Data set.
+        depth: Number of hidden layers of the deepest network.
+        width: Number of units in each.
+        seeds: Number of seeds.
+        epochs: Number of epochs of each layer's pre-training.
+        description: Description of the progress bar.
+        progress: Whether to show the progress on standard error.
+    """
+    cases = [(seed, start) for seed in range(seeds) for start in STARTS]
+    for seed, start in track_cases(cases, description, progress=progress):
+        deepest = sigmoid_net(data, depth=depth, width=width, seed=seed)
+        if recipe := STARTS[start]:
+            pretrain(deepest, recipe, data.train.x, epochs=epochs, seed=seed)
+        yield Nets(data, width, seed, start, deepest)
 
 
 def sigmoid_net(data: Dataset, *, depth: int, width: int, seed: int) -> keras.Model:
-    """Returns a net for a data set, with random weights: the same ones for the same seed.
+    """Returns a network for a data set with random weights, the same ones for the same seed.
 
     Args:
-        data: The data set.
+        data: Data set.
         depth: Number of hidden layers.
-        width: Units in each.
-        seed: Decides the weights. Keras' global seed is set.
+        width: Number of units in each.
+        seed: Random seed of the weights. Keras' global seed is set.
     """
     keras.utils.set_random_seed(seed)
     return create("stacked_autoencoder", input_shape=data.input_shape, classes=data.classes, depth=depth, width=width)
@@ -53,79 +97,62 @@ def sigmoid_net(data: Dataset, *, depth: int, width: int, seed: int) -> keras.Mo
 def pretrain(net: keras.Model, recipe: Recipe, x: np.ndarray, *, epochs: int, seed: int) -> None:
     """Trains the hidden layers one by one, without labels.
 
-    A layer's training depends on those below it alone: the lower layers of a deep net are those of a
-    shallower one with the same seed.
+    The training of a layer depends on those below it alone: the lower layers of a deep network are those of a shallower
+    one with the same seed.
 
     Args:
-        net: The net.
-        recipe: How each layer is trained.
+        net: Network.
+        recipe: Recipe for each layer.
         x: All inputs, `(examples, ...)`.
-        epochs: Epochs for each layer.
-        seed: Decides every draw. Keras' global seed is set.
+        epochs: Number of epochs for each layer.
+        seed: Random seed. Keras' global seed is set.
     """
     recipe = replace(recipe, epochs=epochs)
     codes = x.reshape(len(x), -1)
-    for number, stage in enumerate(stages(net, recipe)):
-        stage_seed = (seed + 7919 * (number + 1)) % 2**32
+    for number, stage in enumerate(stages(net, recipe), start=1):
+        stage_seed = (seed + 7919 * number) % 2**32
         keras.utils.set_random_seed(stage_seed)
         learner = stage.make_learner()
-        _fit(learner, recipe, *prepare(recipe, codes, None, classes=0), seed=stage_seed)
+        fit_by_recipe(learner, recipe, codes, seed=stage_seed)
         stage.hand_over(learner)
         codes = encode(stage.layer, codes)
 
 
 def start_from(net: keras.Model, pretrained: keras.Model) -> None:
-    """Gives a net the hidden layers of one that is as deep, or deeper."""
+    """Gives a network the hidden layers of one that is as deep, or deeper."""
     for layer, trained in zip(hidden_layers(net), hidden_layers(pretrained), strict=False):
         layer.set_weights(trained.get_weights())
 
 
-def compile_net(net: keras.Model) -> None:
-    """Compiles a net for training with labels: SGD with a learning rate of 0.1, as in Vincent et al. 2010."""
-    compile_model(net, FINE_TUNING, steps_per_epoch=1)  # no momentum or decay that would ask for the steps
-
-
 def fine_tune(net: keras.Model, train: Split, *, epochs: int, seed: int) -> None:
-    """Trains all layers with labels, in mini-batches of 20.
+    """Trains all layers with labels: SGD with a learning rate of 0.1 and batches of 20, as in Vincent et al. 2010.
 
     Args:
-        net: The net.
+        net: Compiled network.
         train: Labelled examples.
-        epochs: Epochs.
-        seed: Decides the order of the examples.
+        epochs: Number of epochs.
+        seed: Random seed of the order of the examples.
     """
-    _fit(net, replace(FINE_TUNING, epochs=epochs), train.x, train.y, seed=seed)
+    fit_by_recipe(net, FINE_TUNING, train.x, train.y, epochs=epochs, seed=seed)
 
 
-def tested_accuracy(net: keras.Model, data: Dataset) -> float:
-    """Returns the share of test examples that a net classifies rightly."""
+def evaluate_accuracy(net: keras.Model, data: Dataset) -> float:
+    """Returns the share of test examples that a network classifies correctly."""
     return evaluate(net, data.test.x, data.test.y)["accuracy"]
 
 
 def compare(accuracies: pd.DataFrame, by: Literal["depth", "labels"]) -> pd.DataFrame:
-    """Returns what each start comes to, and what it gains over random weights.
+    """Compares each start with random weights.
 
     Args:
         accuracies: Columns `start`, `by`, `seed` and `accuracy`.
-        by: What the nets differ in besides.
+        by: What else the networks differ in.
 
     Returns:
-        Indexed by start and `by`: `accuracy` (%, mean over seeds), `gain` (points) and `spread` (standard
-        deviation over seeds, points; NaN for a single one).
+        Indexed by start and `by`: `accuracy` (%, mean over seeds), `gain` (points) and `spread` (standard deviation
+        over seeds, points; NaN for a single one).
     """
     by_kind = accuracies.groupby(["start", by], sort=False)["accuracy"]
     mean = by_kind.mean() * 100
     gain = mean - mean["random"].reindex(mean.index, level=by)
     return pd.DataFrame({"accuracy": mean, "gain": gain, "spread": by_kind.std() * 100}).round(2)
-
-
-def following(cases: Sequence[Case], what: str, *, progress: bool) -> Iterable[Case]:
-    """Yields the cases, and shows on a terminal how many are done."""
-    console = Console(stderr=True)
-    return track(cases, what, console=console, disable=not (progress and console.is_terminal))
-
-
-def _fit(model: keras.Model, recipe: Recipe, x: np.ndarray, y: np.ndarray | None, *, seed: int) -> None:
-    if not model.compiled:
-        compile_model(model, recipe, steps_per_epoch=math.ceil(len(x) / recipe.batch_size))
-    fit(model, x, y, batch_size=recipe.batch_size, epochs=recipe.epochs, seed=seed, verbose=0)

@@ -1,7 +1,7 @@
-"""Does unsupervised pre-training help, and does it help the more the deeper the net?
+"""Does unsupervised pre-training help, and does it help more the deeper the network?
 
-Erhan, Bengio, Courville, Manzagol, Vincent and Bengio, «Why does unsupervised pre-training help deep
-learning?», JMLR 11, 2010: sigmoid nets of one to five hidden layers, from many seeds.
+Erhan, Bengio, Courville, Manzagol, Vincent and Bengio, «Why does unsupervised pre-training help deep learning?», JMLR
+11, 2010: sigmoid networks of one to five hidden layers, from many seeds.
 """
 
 from __future__ import annotations
@@ -12,17 +12,7 @@ import pandas as pd
 
 from zoo import datasets
 from zoo.experiments.pretraining.figures import plot_by_depth, plot_gradients_by_layer
-from zoo.experiments.pretraining.nets import (
-    STARTS,
-    compare,
-    compile_net,
-    fine_tune,
-    following,
-    pretrain,
-    sigmoid_net,
-    start_from,
-    tested_accuracy,
-)
+from zoo.experiments.pretraining.nets import compare, evaluate_accuracy, fine_tune, pretrain_nets
 from zoo.experiments.result import Result
 from zoo.telemetry import GradientProbe
 from zoo.utils.constraints import Count, check, check_all
@@ -43,51 +33,46 @@ def run(
     """Runs the experiment.
 
     Args:
-        dataset: A data set with inputs in [0, 1].
+        dataset: Name of a data set with inputs in [0, 1].
         depths: Numbers of hidden layers.
-        width: Units in each hidden layer.
-        seeds: Nets of each depth and start. A seed has the same output layer and the same order of
+        width: Number of units in each hidden layer.
+        seeds: Number of networks of each depth and start. A seed has the same output layer and the same order of
             examples whatever the start.
-        pretraining_epochs: Epochs of each layer's training without labels.
-        epochs: Epochs of the training with labels.
-        progress: Whether to show how far it is, on standard error.
+        pretraining_epochs: Number of epochs of each layer's training without labels.
+        epochs: Number of epochs of the training with labels.
+        progress: Whether to show the progress on standard error.
 
     Returns:
-        Tables `accuracies` and `gradients`, and figures: the error and the first layer's gradient by
-        depth, and the gradient in every layer of each depth.
+        Tables `accuracies` and `gradients`, and figures: the error and the first layer's gradient by depth, and the
+        gradient in every layer of each depth.
 
     Raises:
-        InvalidValue: A number below 1, or inputs outside [0, 1].
-        UnknownName: No such data set.
-        DataError: The data cannot be had.
+        InvalidValue: A number is below 1, or inputs lie outside [0, 1].
+        UnknownName: Unknown data set.
+        DataError: The data cannot be loaded.
     """
     depths = tuple(sorted(set(check("depths", depths, tuple[int, ...]))))
     counts = check_all(Count, width=width, seeds=seeds, pretraining_epochs=pretraining_epochs, epochs=epochs)
     data = datasets.load(dataset)
     probe = GradientProbe(data.train.x[:MEASURED], data.train.y[:MEASURED])
     accuracies, gradients = [], []
-    for seed, start in following(
-        [(seed, start) for seed in range(seeds) for start in STARTS], "pre-training by depth", progress=progress
-    ):
-        deepest = sigmoid_net(data, depth=depths[-1], width=width, seed=seed)
-        if recipe := STARTS[start]:
-            pretrain(deepest, recipe, data.train.x, epochs=pretraining_epochs, seed=seed)
+    for nets in pretrain_nets(
+        data, depth=depths[-1], width=width, seeds=seeds, epochs=pretraining_epochs,
+        description="pre-training by depth", progress=progress,
+    ):  # fmt: skip
         for depth in depths:
-            net = sigmoid_net(data, depth=depth, width=width, seed=seed)
-            if recipe:
-                start_from(net, deepest)
-            compile_net(net)
-            kind: dict[str, Any] = {"start": start, "depth": depth, "seed": seed}
+            net = nets.create(depth)
+            kind: dict[str, Any] = {"start": nets.start, "depth": depth, "seed": nets.seed}
             measured = probe.measure(net)[["layer", "variable", "l2", "rms"]]
             number = measured.groupby("layer", sort=False).ngroup() + 1
             gradients.append(measured.assign(**kind, number=number)[[*kind, "number", *measured.columns]])
-            fine_tune(net, data.train, epochs=epochs, seed=seed)
-            accuracies.append({**kind, "accuracy": tested_accuracy(net, data)})
+            fine_tune(net, data.train, epochs=epochs, seed=nets.seed)
+            accuracies.append({**kind, "accuracy": evaluate_accuracy(net, data)})
     table, measures = pd.DataFrame(accuracies), pd.concat(gradients, ignore_index=True)
     return Result(
         "pretraining",
         {"dataset": dataset, "digest": data.digest, "depths": depths, **counts},
-        summarise(table, measures),
+        summarize(table, measures),
         {"accuracies": table, "gradients": measures},
         {
             "by_depth": plot_by_depth(table, first_layer(measures), data.name),
@@ -101,7 +86,7 @@ def first_layer(gradients: pd.DataFrame) -> pd.DataFrame:
     return gradients[(gradients["number"] == 1) & (gradients["variable"] == "bias")]
 
 
-def summarise(accuracies: pd.DataFrame, gradients: pd.DataFrame) -> pd.DataFrame:
+def summarize(accuracies: pd.DataFrame, gradients: pd.DataFrame) -> pd.DataFrame:
     """Returns a row for each start and depth.
 
     Args:
@@ -109,8 +94,8 @@ def summarise(accuracies: pd.DataFrame, gradients: pd.DataFrame) -> pd.DataFrame
         gradients: Columns `start`, `depth`, `seed`, `number` (of the layer, from 1), `variable`, `l2`.
 
     Returns:
-        Columns `start`, `depth`, those of `compare`, and `first_layer`: the median norm of the first
-        layer's bias gradient before any update with labels.
+        Columns `start`, `depth`, those of `compare`, and `first_layer`: the median norm of the first layer's bias
+        gradient before any update with labels.
     """
     summary = compare(accuracies, "depth")
     median = first_layer(gradients).groupby(["start", "depth"], sort=False)["l2"].median()

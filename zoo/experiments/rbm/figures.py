@@ -1,4 +1,4 @@
-"""The figures of an RBM."""
+"""Figures of RBMs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.utils.plotting import epoch_axis
+from zoo.utils.plotting import epoch_axis, make_figure, make_panels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,16 +24,16 @@ FILTERS = 100  # drawn, of each RBM
 
 
 def plot_filters(kernels: Mapping[str, np.ndarray], shape: Shape, dataset: str) -> Figure:
-    """Draws the weights that come into the first hidden units, as images.
+    """Draws the weights of the first hidden units as images.
 
     Args:
-        kernels: Weights `(pixels, hidden)`, by method.
+        kernels: Weights by method, `(pixels, hidden)`.
         shape: Height and width of an image.
-        dataset: The data set's name.
+        dataset: Name of the data set.
     """
     shown = {method: kernel.T[:FILTERS] for method, kernel in kernels.items()}
     lines = max(-(-len(filters) // 10) for filters in shown.values())
-    figure = _figure(5.2 * len(kernels) + 0.8, 0.48 * lines + 0.8)
+    figure = make_figure(5.2 * len(kernels) + 0.8, 0.48 * lines + 0.8)
     panels = figure.subplots(1, len(kernels), squeeze=False)[0]
     # A few weights are far larger than all others: the scale ends before them.
     reach = float(np.quantile(np.abs(np.concatenate(list(shown.values()))), 0.995))
@@ -51,17 +51,17 @@ def plot_filters(kernels: Mapping[str, np.ndarray], shape: Shape, dataset: str) 
 def plot_samples(
     samples: Mapping[str, Mapping[str, Sequence[np.ndarray]]], steps: Sequence[int], shape: Shape, dataset: str
 ) -> Figure:
-    """Draws chains of Gibbs sampling: a column a chain, a row a moment.
+    """Draws chains of Gibbs sampling: one column per chain, one row per number of steps.
 
     Args:
-        samples: By method and start: the states at the start and after each of `steps`, `(chains, pixels)`.
-        steps: Steps made.
+        samples: States at the start and after each of `steps`, `(chains, pixels)`, by method and start.
+        steps: Numbers of steps.
         shape: Height and width of an image.
-        dataset: The data set's name.
+        dataset: Name of the data set.
     """
     first = next(iter(samples.values()))
     rows, columns = len(steps) + 1, len(first)
-    figure = _figure(5.4 * columns, (0.46 * rows + 0.45) * len(samples) + 0.3)
+    figure = make_figure(5.4 * columns, (0.46 * rows + 0.45) * len(samples) + 0.3)
     for line, (method, starts) in zip(
         figure.subplots(len(samples), columns, squeeze=False), samples.items(), strict=True
     ):
@@ -74,31 +74,30 @@ def plot_samples(
 
 
 def plot_reconstructions(images: Mapping[str, np.ndarray], shape: Shape, dataset: str) -> Figure:
-    """Draws images above what each RBM gives back.
+    """Draws images above their reconstructions by each RBM.
 
     Args:
-        images: By what they are, `(examples, pixels)`; the originals first.
+        images: Originals, then reconstructions by method, `(examples, pixels)`.
         shape: Height and width of an image.
-        dataset: The data set's name.
+        dataset: Name of the data set.
     """
-    figure = _figure(7.5, 0.64 * len(images) + 0.4)
+    figure = make_figure(7.5, 0.64 * len(images) + 0.4)
     axes = figure.subplots()
     _images(axes, list(images.values()), shape, list(images))
-    figure.suptitle(f"Test images of {dataset}, and what each RBM gives back")
+    figure.suptitle(f"Test images of {dataset} and their reconstructions")
     return figure
 
 
 def plot_monitors(monitors: pd.DataFrame, likelihoods: pd.DataFrame, dataset: str) -> Figure:
-    """Draws what a training is watched by, and the likelihoods that it cannot be watched by.
+    """Plots the monitors of a training beside the likelihoods, which are not known during it.
 
     Args:
         monitors: Columns `method`, `epoch`, `reconstruction_error`, `pseudo_log_likelihood`, `free_energy` and
             `val_free_energy`.
         likelihoods: Columns `method`, `test_log_likelihood`, `train_log_likelihood`, `standard_error`.
-        dataset: The data set's name.
+        dataset: Name of the data set.
     """
-    figure = _figure(16, 4.2)
-    panels = figure.subplots(1, 4)
+    figure, panels = make_panels(4, width=4, height=4.2)
     watched = monitors.assign(gap=monitors["val_free_energy"] - monitors["free_energy"])
     for axes, name, label in zip(
         panels,
@@ -106,20 +105,13 @@ def plot_monitors(monitors: pd.DataFrame, likelihoods: pd.DataFrame, dataset: st
         (
             "reconstruction error\n(squared, summed over the pixels)",
             "pseudo-log-likelihood (nats)",
-            "free energy: validation less training (nats)",
+            "free energy: validation minus training (nats)",
         ),
         strict=False,
     ):
         for style, (method, rows) in zip(_STYLES, watched.groupby("method", sort=False), strict=True):
-            axes.plot(
-                rows["epoch"],
-                rows[name],
-                label=str(method),
-                linewidth=1,
-                markersize=3,
-                markevery=-(-len(rows) // 30),
-                **style,
-            )
+            of_line = {"linewidth": 1, "markersize": 3, "markevery": -(-len(rows) // 30), **style}
+            axes.plot(rows["epoch"], rows[name], label=str(method), **of_line)
         axes.set_xlabel("epoch")
         axes.set_ylabel(label)
         epoch_axis(axes, watched["epoch"])
@@ -138,8 +130,6 @@ def plot_monitors(monitors: pd.DataFrame, likelihoods: pd.DataFrame, dataset: st
     panels[3].set_xlim(-0.5, len(likelihoods) - 0.5)
     panels[3].set_ylabel("log-likelihood (nats), with 3 standard errors\nfilled: test; hollow: training")
     panels[0].legend(frameon=False)
-    for axes in panels:
-        axes.grid(alpha=0.3)
     figure.suptitle(f"Monitors of RBMs on {dataset}, and their likelihood")
     return figure
 
@@ -154,17 +144,11 @@ def _images(axes: Axes, rows: Sequence[np.ndarray], shape: Shape, names: Sequenc
 
 
 def _tiled(rows: Sequence[np.ndarray], shape: Shape) -> np.ndarray:
-    """Returns rows of images as one, with a line of nothing between them."""
+    """Returns rows of images as one image, with a blank line between them."""
     height, width = (side + 1 for side in shape)
     image = np.full((height * len(rows) - 1, width * len(rows[0]) - 1), np.nan)
     for number, row in enumerate(rows):
-        for place, each in enumerate(row):
+        for place, pixels in enumerate(row):
             top, left = number * height, place * width
-            image[top : top + height - 1, left : left + width - 1] = each.reshape(shape)
+            image[top : top + height - 1, left : left + width - 1] = pixels.reshape(shape)
     return image
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")

@@ -1,14 +1,12 @@
 """What does an RBM learn? Its filters, samples, reconstructions and likelihood: CD-1 against persistent chains.
 
-Hinton, «A practical guide to training RBMs», UTML TR 2010-003; Tieleman, «Training RBMs using approximations to
-the likelihood gradient», ICML 2008; Salakhutdinov and Murray, «On the quantitative analysis of deep belief
-networks», ICML 2008.
+Hinton, «A practical guide to training RBMs», UTML TR 2010-003; Tieleman, «Training RBMs using approximations to the
+likelihood gradient», ICML 2008; Salakhutdinov and Murray, «On the quantitative analysis of deep belief networks»,
+ICML 2008.
 """
 
 from __future__ import annotations
 
-import contextlib
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
@@ -24,15 +22,12 @@ from zoo.errors import InvalidValue
 from zoo.experiments.rbm.figures import plot_filters, plot_monitors, plot_reconstructions, plot_samples
 from zoo.experiments.result import Result
 from zoo.layers.rbm import RBM
-from zoo.loop.fit import fit
-from zoo.models.catalogue import create
 from zoo.models.families.rbm import DENSITY
-from zoo.recipes.compiling import compile_model
-from zoo.training.progress_bar import ProgressBar
+from zoo.training.in_memory import train_in_memory
 from zoo.utils.constraints import Count, Seed, check, check_all
 
-# Both methods take a learning rate that falls to 0, without which persistent chains do not come to rest.
-RECIPE = DENSITY
+# Both methods use a learning rate that decays to 0, without which persistent chains do not come to rest.
+RECIPE = replace(DENSITY, options={})
 Pixels = Literal["threshold", "sampled"]
 METHODS: Mapping[str, Mapping[str, Any]] = {
     "CD-1": {"persistent": False, "k": 1},
@@ -54,47 +49,47 @@ def run(
     """Runs the experiment on images in black and white.
 
     Args:
-        dataset: A data set of images in [0, 1], with validation examples.
+        dataset: Name of a data set of images in [0, 1], with validation examples.
         hidden: Number of hidden units.
-        updates: Updates of either method, rounded up to whole epochs.
-        steps: After how many steps of Gibbs sampling the chains are drawn.
-        runs: Runs of annealed importance sampling.
-        pixels: `"threshold"`: a pixel is on from 0.5 upwards. `"sampled"`: it is on with the probability of its grey,
-            drawn once, as in Salakhutdinov and Murray; such images are noisier, and less likely by some nats.
-        seed: Decides every draw. Keras' global seed is set.
-        progress: Whether to show how far it is, on standard error.
+        updates: Number of updates of either method, rounded up to whole epochs.
+        steps: Numbers of steps of Gibbs sampling after which the chains are drawn.
+        runs: Number of runs of annealed importance sampling.
+        pixels: `"threshold"`, a pixel is on from 0.5 upwards; or `"sampled"`, it is on with the probability of its
+            grey, drawn once, as in Salakhutdinov and Murray: such images are noisier, and less likely by some nats.
+        seed: Random seed. Keras' global seed is set.
+        progress: Whether to show the progress on standard error.
 
     Returns:
         Tables `monitors` (by epoch) and `likelihoods`, and figures `filters`, `samples`, `reconstructions` and
         `monitors`.
 
     Raises:
-        InvalidValue: A number out of range, or examples that are no images.
-        UnknownName: No such data set.
-        DataError: The data cannot be had.
+        InvalidValue: A number is out of range, or the examples are not images.
+        UnknownName: Unknown data set.
+        DataError: The data cannot be loaded.
     """
     counts = check_all(Count, hidden=hidden, updates=updates, runs=runs)
     steps, seed = tuple(sorted(set(check("steps", steps, tuple[int, ...])))), check("seed", seed, Seed)
     data = datasets.load(dataset)
     if len(data.input_shape) != 3:
-        raise InvalidValue(f"This experiment is about images; an example of {dataset} has shape {data.input_shape}.")
-    draw = np.random.default_rng(seed) if check("pixels", pixels, Pixels) == "sampled" else None
-    train, validation, test = (black_and_white(data.splits[part].x, draw) for part in ("train", "validation", "test"))
+        raise InvalidValue(f"dataset must be one of images; an example of {dataset} has shape {data.input_shape}.")
+    random = np.random.default_rng(seed) if check("pixels", pixels, Pixels) == "sampled" else None
+    train, validation, test = (binarize(data.splits[part].x, random) for part in ("train", "validation", "test"))
     monitors, likelihoods, machines = [], [], {}
     for method in METHODS:
-        model, history = trained(
-            method, train, validation, hidden=hidden, updates=updates, seed=seed, progress=progress
+        model, history = train_rbm(
+            method, train, validation, hidden=hidden, updates=updates, seed=seed, progress=method if progress else ""
         )
         machines[method] = model.rbm
         monitors.append(history)
-        likelihoods.append(likelihood(model.rbm, train, test, runs=runs, seed=seed).assign(method=method))
-    table = pd.concat(monitors, ignore_index=True)
-    measured = pd.concat(likelihoods, ignore_index=True)
+        likelihoods.append(estimate_likelihood(model.rbm, train, test, runs=runs, seed=seed).assign(method=method))
+    table, measured = pd.concat(monitors, ignore_index=True), pd.concat(likelihoods, ignore_index=True)
     measured = measured[["method", *measured.columns.drop("method")]]
     last = table.groupby("method", sort=False)[["reconstruction_error", "pseudo_log_likelihood"]].last().reset_index()
-    examples = one_of_each(test, data.test.y)
-    samples = {method: chains(machine, examples, steps=steps, seed=seed) for method, machine in machines.items()}
-    back = {method: ops.convert_to_numpy(machine.reconstruct(examples)) for method, machine in machines.items()}
+    examples = first_of_each_class(test, data.test.y)
+    samples = {method: run_chains(machine, examples, steps=steps, seed=seed) for method, machine in machines.items()}
+    images = {method: ops.convert_to_numpy(machine.reconstruct(examples)) for method, machine in machines.items()}
+    kernels = {method: ops.convert_to_numpy(machine.kernel) for method, machine in machines.items()}
     shape = data.input_shape[:2]
     return Result(
         "rbm",
@@ -102,23 +97,26 @@ def run(
         last.merge(measured, on="method").map(lambda value: value if isinstance(value, str) else float(f"{value:.5g}")),
         {"monitors": table, "likelihoods": measured},
         {
-            "filters": plot_filters(
-                {method: ops.convert_to_numpy(machine.kernel) for method, machine in machines.items()}, shape, data.name
-            ),
+            "filters": plot_filters(kernels, shape, data.name),
             "samples": plot_samples(samples, steps, shape, data.name),
-            "reconstructions": plot_reconstructions({"test images": examples, **back}, shape, data.name),
+            "reconstructions": plot_reconstructions({"test images": examples, **images}, shape, data.name),
             "monitors": plot_monitors(table, measured, data.name),
         },
     )
 
 
-def black_and_white(x: np.ndarray, draw: np.random.Generator | None = None) -> np.ndarray:
-    """Returns images as rows of zeros and ones, `(examples, pixels)`: drawn by their grey, or on from 0.5 upwards."""
+def binarize(x: np.ndarray, random: np.random.Generator | None = None) -> np.ndarray:
+    """Returns images as rows of zeros and ones, `(examples, pixels)`.
+
+    Args:
+        x: Images in [0, 1].
+        random: Generator to draw the pixels by their grey. Defaults to None: a pixel is on from 0.5 upwards.
+    """
     rows = x.reshape(len(x), -1)
-    return (rows > draw.random(rows.shape) if draw else rows >= 0.5).astype("float32")
+    return (rows > random.random(rows.shape) if random else rows >= 0.5).astype("float32")
 
 
-def trained(
+def train_rbm(
     method: str,
     train: np.ndarray,
     validation: np.ndarray,
@@ -126,97 +124,75 @@ def trained(
     hidden: int,
     updates: int,
     seed: int,
-    progress: bool = False,
+    progress: str = "",
 ) -> tuple[keras.Model, pd.DataFrame]:
     """Trains an RBM.
 
     Args:
-        method: A name of `METHODS`.
-        train: Examples of zeros and ones, `(examples, pixels)`.
-        validation: Others, to watch the training with.
+        method: Name of a method in `METHODS`.
+        train: Training examples of zeros and ones, `(examples, pixels)`.
+        validation: Validation examples.
         hidden: Number of hidden units.
-        updates: Updates, rounded up to whole epochs.
-        seed: Decides every draw.
-        progress: Whether to show how far it is.
+        updates: Number of updates, rounded up to whole epochs.
+        seed: Random seed.
+        progress: Label of the progress bar. Defaults to no bar.
 
     Returns:
-        The model, and its monitors: columns `method`, `epoch`, and the metrics, those of the validation
-        examples after `val_`.
+        The model, and its monitors: columns `method`, `epoch`, and the metrics; those of the validation examples
+        begin with `val_`.
     """
-    keras.utils.set_random_seed(seed)
-    per_epoch = math.ceil(len(train) / RECIPE.batch_size)
-    epochs = math.ceil(updates / per_epoch)
-    model = create("rbm", input_shape=train.shape[1:], hidden=hidden, **METHODS[method])
-    compile_model(model, replace(RECIPE, epochs=epochs), steps_per_epoch=per_epoch)
-    with contextlib.ExitStack() as stack:
-        bar = ProgressBar(epochs=epochs, steps_per_epoch=per_epoch, label=method) if progress else None
-        history = fit(
-            model,
-            train,
-            batch_size=RECIPE.batch_size,
-            epochs=epochs,
-            seed=seed,
-            validation_data=(validation,),
-            validation_batch_size=1000,
-            callbacks=[stack.enter_context(bar)] if bar else None,
-            verbose=0,
-        ).history
-    return model, pd.DataFrame({"method": method, "epoch": range(1, epochs + 1), **history})
+    model, history = train_in_memory(
+        "rbm", train, recipe=RECIPE, options={"input_shape": train.shape[1:], "hidden": hidden, **METHODS[method]},
+        validation=(validation,), updates=updates, seed=seed, progress=progress,
+    )  # fmt: skip
+    epochs = range(1, len(history.epoch) + 1)
+    return model, pd.DataFrame({"method": method, "epoch": epochs, **history.history})
 
 
-def likelihood(rbm: RBM, train: np.ndarray, test: np.ndarray, *, runs: int, seed: int) -> pd.DataFrame:
+def estimate_likelihood(rbm: RBM, train: np.ndarray, test: np.ndarray, *, runs: int, seed: int) -> pd.DataFrame:
     """Estimates an RBM's mean log-likelihoods by annealed importance sampling that starts near the training examples.
 
     Args:
-        rbm: The RBM.
-        train: Examples that it learnt from, of zeros and ones.
-        test: Others.
-        runs: Independent runs of the sampling.
-        seed: Decides it.
+        rbm: RBM.
+        train: Training examples of zeros and ones.
+        test: Test examples.
+        runs: Number of independent runs of the sampling.
+        seed: Random seed of the sampling.
 
     Returns:
-        A row, in nats: `test_log_likelihood` and `train_log_likelihood`, of as many examples at most;
+        One row, in nats: `test_log_likelihood` and `train_log_likelihood`, of as many examples at most;
         `standard_error` of both, which is that of `log_partition`.
     """
     partition = rbm.log_partition(method="ais", data=train, runs=runs, seed=seed)
-
-    def mean(x: np.ndarray) -> float:
-        return float(np.mean(ops.convert_to_numpy(rbm.log_likelihood(x, partition))))
-
-    return pd.DataFrame(
-        [
-            {
-                "test_log_likelihood": mean(test),
-                "train_log_likelihood": mean(train[: len(test)]),
-                "standard_error": partition.standard_error,
-                "log_partition": partition.value,
-            }
-        ]
+    test_mean, train_mean = (
+        float(np.mean(ops.convert_to_numpy(rbm.log_likelihood(x, partition)))) for x in (test, train[: len(test)])
     )
+    row = {"test_log_likelihood": test_mean, "train_log_likelihood": train_mean}
+    return pd.DataFrame([{**row, "standard_error": partition.standard_error, "log_partition": partition.value}])
 
 
-def chains(rbm: RBM, x: np.ndarray, *, steps: tuple[int, ...], seed: int) -> dict[str, list[np.ndarray]]:
-    """Follows chains of Gibbs sampling that start at examples, and at noise.
+def run_chains(rbm: RBM, x: np.ndarray, *, steps: tuple[int, ...], seed: int) -> dict[str, list[np.ndarray]]:
+    """Runs chains of Gibbs sampling that start at examples, and at noise.
 
     Args:
-        rbm: The RBM.
+        rbm: RBM.
         x: Examples of zeros and ones, `(chains, pixels)`.
-        steps: After how many steps the chains are looked at, in rising order.
-        seed: Decides the noise.
+        steps: Numbers of steps after which the states are kept, in rising order.
+        seed: Random seed of the noise.
 
     Returns:
-        By start, the states at the start and after each of `steps`, `(chains, pixels)`: after a step the
+        By start, the states at the start and after each of `steps`, `(chains, pixels)`: after a step, the
         probabilities that the pixels were drawn from.
     """
     noise = np.random.default_rng(seed).integers(2, size=x.shape).astype("float32")
-    seen = [state := np.concatenate([x, noise])]
+    states = [state := np.concatenate([x, noise])]
     for before, after in pairwise((0, *steps)):
         for _ in range(after - before):
             state, means = rbm.gibbs_step(state)
-        seen.append(ops.convert_to_numpy(means))
-    return {"test images": [each[: len(x)] for each in seen], "noise": [each[len(x) :] for each in seen]}
+        states.append(ops.convert_to_numpy(means))
+    return {"test images": [rows[: len(x)] for rows in states], "noise": [rows[len(x) :] for rows in states]}
 
 
-def one_of_each(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def first_of_each_class(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Returns the first example of every class."""
     return x[np.unique(y, return_index=True)[1]]
