@@ -29,9 +29,11 @@ def test_every_net_is_trained_once_and_has_the_parameters_it_should(ran):
 
 
 def test_single_digits_stand_for_the_sequences_made_of_them():
-    assert depth.sequences_of("digits").name == depth.sequences_of("digits_sequences").name == "digits_sequences"
-    with pytest.raises(InvalidValue, match="a data set of sequences: digits_sequences, mnist_sequences; got moons"):
-        depth.sequences_of("moons")
+    assert depth.load_sequences("digits").name == depth.load_sequences("digits_sequences").name == "digits_sequences"
+    with pytest.raises(
+        InvalidValue, match="dataset must be one of sequences, digits_sequences, mnist_sequences; got moons"
+    ):
+        depth.load_sequences("moons")
 
 
 @pytest.mark.parametrize(

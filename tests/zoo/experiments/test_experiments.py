@@ -17,7 +17,7 @@ def test_where_no_data_set_is_named_each_takes_its_own(monkeypatch):
 
     monkeypatch.setattr(experiments.datasets, "load", load)
     for name in experiments.names():
-        run = experiments._module(name).run
+        run = experiments._load_module(name).run
         with pytest.raises(Asked, match=f"^{inspect.signature(run).parameters['dataset'].default}$"):
             experiments.run(name)
 

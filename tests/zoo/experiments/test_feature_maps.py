@@ -5,7 +5,7 @@ import zoo
 from zoo import experiments
 from zoo.errors import InvalidValue
 from zoo.experiments import feature_maps
-from zoo.experiments.feature_maps_plots import plot_weights
+from zoo.experiments.feature_maps import plot_weights
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +30,10 @@ def test_the_plain_net_has_the_lecture_s_weights_and_lenet5_the_paper_s(ran):
 def test_filters_are_the_kernels_and_maps_what_comes_of_them():
     model = zoo.create("lenet5_relu")
     _, bias = model.get_layer("C1").get_weights()
-    found = feature_maps.filters(model)
+    found = feature_maps.read_filters(model)
     assert found.shape == (6, 5, 5)
     images = np.random.default_rng(0).uniform(size=(2, 28, 28, 1)).astype("float32")
-    maps = feature_maps.maps(model, images)
+    maps = feature_maps.compute_maps(model, images)
     assert {name: values.shape[1:] for name, values in maps.items()} == {
         "C1": (28, 28, 6), "S2": (14, 14, 6), "C3": (10, 10, 16), "S4": (5, 5, 16),
     }  # fmt: skip
@@ -50,7 +50,7 @@ def test_epochs_below_1_are_refused():
 
 
 def test_a_layer_without_weights_has_a_zero_and_titles_fit_their_panels():
-    figure = plot_weights(feature_maps.weight_counts())
+    figure = plot_weights(feature_maps.count_weights())
     figure.draw_without_rendering()
     zeros = {
         net: [text.get_text() for text in axes.texts].count("0") for axes, net in zip(figure.axes, "plm", strict=True)

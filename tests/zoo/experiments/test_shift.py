@@ -38,10 +38,10 @@ def test_the_summary_has_means_and_numbers_of_weights(ran):
 
 def test_a_net_without_margin_to_its_digits_would_read_the_moved_ones_as_keras_does(ran):
     data = framed(datasets.load("digits"), 32)
-    model = shift.trained(shift.NETS["perceptron, 1 hidden layer"], data, updates=60, seed=0)
+    model = shift.train_net(shift.NETS["perceptron, 1 hidden layer"], data, updates=60, seed=0)
     moved = np.roll(data.test.x, (-1, 1), axis=(1, 2))  # nothing leaves: there is a margin
     expected = model.evaluate(moved, data.test.y, verbose=0)[1]
-    (found,) = [r["accuracy"] for r in shift.accuracies(model, data, 1) if (r["down"], r["right"]) == (-1, 1)]
+    (found,) = [r["accuracy"] for r in shift.measure_accuracies(model, data, 1) if (r["down"], r["right"]) == (-1, 1)]
     assert found == pytest.approx(expected)
 
 

@@ -1,1 +1,1 @@
-"""An experiment: its study, nets and figures."""
+"""An experiment: its study, its networks and its figures."""

@@ -1,4 +1,4 @@
-"""The figures of what a hidden layer does."""
+"""Figures of hidden layers."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.utils.plotting import label_ticks, make_figure
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from zoo.datasets import Split
-    from zoo.experiments.hidden_space.study import Net, Stages
+    from zoo.experiments.hidden_space.nets import Net, Stages
 
 _CLASSES: tuple[dict[str, Any], ...] = (
     {"color": "#0072B2", "marker": "o", "label": "class 0"},
@@ -21,7 +23,7 @@ _CLASSES: tuple[dict[str, Any], ...] = (
 )
 _REGIONS = ("#CFE3F1", "#F9DDC8")
 _UNITS = ("#007A5A", "#8A3FA0", "#7A5C00", "#A0004B")
-_GRID = 400  # points a side that regions are drawn from
+_GRID = 400  # points per side of the grid that regions are drawn from
 SHOWN = 1500  # examples; more of them hide each other
 
 
@@ -29,44 +31,46 @@ def plot_problem(test: Split, net: Net, best_line: float, restarts: int) -> Figu
     """Draws the lines of the hidden units across the inputs, beside the same points in the hidden space.
 
     Args:
-        test: Points in the plane, and their classes.
-        net: The net.
-        best_line: The share of the points that the best of all lines, chosen for them, gets right (%).
-        restarts: How many nets it is the best of.
+        test: Points in the plane and their classes.
+        net: Network.
+        best_line: Largest share of the points that a line can classify correctly (%).
+        restarts: Number of networks that it is the best of.
     """
     from matplotlib.lines import Line2D
 
-    figure = _figure(12.4, 7)
+    figure = make_figure(12.4, 7)
     inputs, hidden = figure.subplots(1, 2)
     outside = _inputs(inputs, test, net.stages)
-    inputs.set_title(f"inputs: the line that is best for these very points gets {best_line:.1f} % right")
+    inputs.set_title(f"inputs: the best line for these points classifies {best_line:.1f} % correctly")
     _hidden(hidden, test, net.stages)
     border = "line" if net.hidden == 2 else "plane"
-    hidden.set_title(f"hidden units: the {border} of the output gets {100 * net.test_accuracy:.1f} % right")
+    hidden.set_title(f"hidden units: the {border} of the output classifies {100 * net.test_accuracy:.1f} % correctly")
     handles = [
         *inputs.get_legend_handles_labels()[0],
-        Line2D([], [], color="#444444", linewidth=2, path_effects=_ticks(7), label="hidden unit, active where ticked"),
+        Line2D([], [], color="#444444", linewidth=2, path_effects=_ticks(7), label="hidden unit (ticks: active side)"),
         Line2D([], [], color="black", linewidth=3, label="output unit"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, handlelength=3)
     units = f"{net.hidden} sigmoid hidden units" + (f" ({outside} of their lines outside)" if outside else "")
-    figure.suptitle(f"{net.dataset}: {len(test)} test points and {units}, the best of {restarts} nets by training loss")
+    figure.suptitle(
+        f"{net.dataset}: {len(test)} test points and {units}, the best of {restarts} networks by training loss"
+    )
     return figure
 
 
 def plot_classes(
     codes: pd.DataFrame, net: Net, nets: pd.DataFrame, linear: float, class_names: Sequence[str]
 ) -> Figure:
-    """Draws the examples of a data set in the plane of two hidden units, and accuracy by their number.
+    """Draws the examples of a data set in the plane of two hidden units, and accuracy by number of units.
 
     Args:
         codes: Columns `split`, `label`, `u1`, `u2`.
-        net: The net of those two units.
-        nets: Columns `hidden`, `train_accuracy`, `test_accuracy`; a row a net.
-        linear: What a logistic regression on the inputs gets right (%).
+        net: Network of those two units.
+        nets: Columns `hidden`, `train_accuracy`, `test_accuracy`; one row per network.
+        linear: Accuracy of a logistic regression on the inputs (%).
         class_names: Names of the classes.
     """
-    figure = _figure(17, 6.4)
+    figure = make_figure(17, 6.4)
     panels = figure.subplots(1, 3, width_ratios=(1, 1, 0.8))
     titles = {"train": "training examples", "test": "test examples"}
     for axes, (part, right) in zip(panels, (("train", net.train_accuracy), ("test", net.test_accuracy)), strict=False):
@@ -74,16 +78,16 @@ def plot_classes(
         axes.set_title(f"{titles[part]}: {100 * right:.1f} % in the region of their class")
     _accuracies(panels[2], nets, linear)
     restarts = (nets["hidden"] == 2).sum()
-    panels[2].set_title(f"2 and more units: each net and the mean of {restarts}")
+    panels[2].set_title(f"2 and more units: each network and the mean of {restarts}")
     figure.suptitle(
-        f"{net.dataset}. Left and middle: the plane of two sigmoid hidden units, of the best of {restarts} nets by"
-        " training loss. Right: all nets"
+        f"{net.dataset}. Left and middle: the plane of two sigmoid hidden units, of the best of {restarts} networks by"
+        " training loss. Right: all networks"
     )
     return figure
 
 
 def _inputs(axes: Axes, test: Split, stages: Stages) -> int:
-    """Draws the points and the hidden units' lines; returns how many of these lie outside the picture."""
+    """Draws the points and the hidden units' lines; returns the number of lines outside the picture."""
     middle = (test.x.min(axis=0) + test.x.max(axis=0)) / 2
     half = 0.6 * np.ptp(test.x, axis=0).max()
     low, high = middle - half, middle + half
@@ -92,33 +96,28 @@ def _inputs(axes: Axes, test: Split, stages: Stages) -> int:
     few = len(stages.b) <= len(_UNITS)
     outside = 0
     for number, (w, b) in enumerate(zip(stages.w.T, stages.b, strict=True)):
-        # The ticks are to the left of a stroke, which is where w points to: where the unit is active.
+        # The ticks are to the left of a stroke, where w points: the side on which the unit is active.
         direction = np.array([w[1], -w[0]]) / np.linalg.norm(w)
         foot = middle - (middle @ w + b) * w / (w @ w)
         line = foot + np.linspace(-3, 3, 1201)[:, None] * half * direction
         line = line[((line > low) & (line < high)).all(axis=1)]
         outside += not len(line)
         if len(line) and few:
-            colour = _UNITS[number]
-            axes.plot(*line.T, color=colour, linewidth=2, path_effects=_ticks(9))
-            box = {"facecolor": "white", "edgecolor": colour, "boxstyle": "round,pad=0.2"}
-            place = line[-len(line) // 14]
-            axes.text(
-                place[0],
-                place[1],
-                f"$u_{number + 1}$",
-                color=colour,
-                ha="center",
-                va="center",
-                size=13,
-                bbox=box,
-                zorder=5,
-            )
+            color = _UNITS[number]
+            axes.plot(*line.T, color=color, linewidth=2, path_effects=_ticks(9))
+            box = {"facecolor": "white", "edgecolor": color, "boxstyle": "round,pad=0.2"}
+            style: dict[str, Any] = {
+                "color": color,
+                "ha": "center",
+                "va": "center",
+                "size": 13,
+                "bbox": box,
+                "zorder": 5,
+            }
+            axes.text(*line[-len(line) // 14], f"$u_{number + 1}$", **style)
         elif len(line):
             axes.plot(*line.T, color="#444444", linewidth=0.8, path_effects=_ticks(14))
-    axes.set_xlabel("input $x_1$")
-    axes.set_ylabel("input $x_2$")
-    axes.set_aspect("equal")
+    axes.set(xlabel="input $x_1$", ylabel="input $x_2$", aspect="equal")
     return outside
 
 
@@ -127,16 +126,14 @@ def _hidden(axes: Axes, test: Split, stages: Stages) -> None:
     if u.shape[1] == 2:
         _regions(axes, np.full(2, -0.06), np.full(2, 1.06), stages.scores, _REGIONS)
         _points(axes, u, test.y)
-        axes.set_xlabel("activation $u_1$")
-        axes.set_ylabel("activation $u_2$")
-        axes.set_aspect("equal")
+        axes.set(xlabel="activation $u_1$", ylabel="activation $u_2$", aspect="equal")
     else:
         seen = stages.edge_on(u)
         margin = 0.08 * np.ptp(seen, axis=0)
         _regions(axes, seen.min(axis=0) - margin, seen.max(axis=0) + margin, lambda x: x[:, :1] * [-1, 1], _REGIONS)
         _points(axes, seen, test.y)
         axes.set_xlabel(f"distance from the plane of the output, in the space of all {u.shape[1]} activations")
-        axes.set_ylabel("within that plane: where the points spread most")
+        axes.set_ylabel("within that plane: the direction of the largest spread")
         axes.set_box_aspect(1)
 
 
@@ -160,19 +157,15 @@ def _classes(axes: Axes, codes: pd.DataFrame, stages: Stages, class_names: Seque
     _regions(axes, np.full(2, -0.04), np.full(2, 1.04), stages.scores, pale, border=1, names=class_names)
     for label, rows in codes.iloc[:SHOWN].groupby("label"):
         number = int(str(label))
-        axes.scatter(
-            rows["u1"],
-            rows["u2"],
-            marker=f"${class_names[number]}$",
-            s=26,
-            linewidths=0.2,
-            color=0.75 * shades[number],
-            alpha=0.6,
-            zorder=3,
-        )
-    axes.set_xlabel("activation $u_1$")
-    axes.set_ylabel("activation $u_2$")
-    axes.set_aspect("equal")
+        style: dict[str, Any] = {
+            "marker": f"${class_names[number]}$",
+            "s": 26,
+            "linewidths": 0.2,
+            "alpha": 0.6,
+            "zorder": 3,
+        }
+        axes.scatter(rows["u1"], rows["u2"], color=0.75 * shades[number], **style)
+    axes.set(xlabel="activation $u_1$", ylabel="activation $u_2$", aspect="equal")
 
 
 def _accuracies(axes: Axes, nets: pd.DataFrame, linear: float) -> None:
@@ -181,12 +174,9 @@ def _accuracies(axes: Axes, nets: pd.DataFrame, linear: float) -> None:
         axes.plot(accuracy.index, accuracy, line, label=label, color=color)
         axes.plot(nets["hidden"], 100 * nets[f"{part}_accuracy"], "_", color=color)
     axes.axhline(linear, color="black", linestyle=":", label="logistic regression on the inputs, test")
-    counts = sorted(nets["hidden"].unique())
-    axes.set_xscale("log")
-    axes.set_xticks(counts, [str(count) for count in counts])
-    axes.minorticks_off()
+    label_ticks(axes, sorted(nets["hidden"].unique()))
     axes.set_xlabel("hidden units")
-    axes.set_ylabel("accuracy (%), mean and each net")
+    axes.set_ylabel("accuracy (%), mean and each network")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, loc="lower right")
 
@@ -196,28 +186,22 @@ def _regions(
     low: np.ndarray,
     high: np.ndarray,
     scores: Callable[[np.ndarray], np.ndarray],
-    colours: Sequence[Any],
+    colors: Sequence[Any],
     *,
     border: float = 3,
     names: Sequence[str] = (),
 ) -> None:
-    """Fills the region of each class, where its score is the largest, draws their borders and names them."""
+    """Fills the region of each class, where its score is the largest, and draws and names its border."""
     first, second = np.meshgrid(*np.linspace(low, high, _GRID).T)
-    found = scores(np.stack([first.ravel(), second.ravel()], axis=1))
-    for label, colour in enumerate(colours):
-        lead = (found[:, label] - np.delete(found, label, axis=1).max(axis=1)).reshape(first.shape)
+    values = scores(np.stack([first.ravel(), second.ravel()], axis=1))
+    for label, color in enumerate(colors):
+        lead = (values[:, label] - np.delete(values, label, axis=1).max(axis=1)).reshape(first.shape)
         inside = lead > 0
         if not inside.any():
             continue
-        axes.contourf(first, second, lead, levels=[0, lead.max()], colors=[colour])
+        axes.contourf(first, second, lead, levels=[0, lead.max()], colors=[color])
         axes.contour(first, second, lead, levels=[0], colors="black", linewidths=border)
         if names:
             centre = first[inside].mean(), second[inside].mean()
             box = {"facecolor": "white", "edgecolor": "black", "boxstyle": "circle,pad=0.25", "alpha": 0.85}
             axes.text(*centre, names[label], size=13, ha="center", va="center", bbox=box, zorder=4)
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")

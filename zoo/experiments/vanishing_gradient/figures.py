@@ -1,10 +1,11 @@
-"""The figures of the vanishing gradient."""
+"""Figures of the vanishing gradient."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from zoo.experiments.vanishing_gradient.published import ACCURACY, LEARNING_SPEED
+from zoo.utils.plotting import make_panels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,8 +22,8 @@ _PUBLISHED: dict[str, Any] = {"color": "black", "linestyle": "none", "marker": "
 
 
 def plot_accuracies(table: pd.DataFrame, dataset: str, *, published: bool) -> Figure:
-    """Draws accuracy against depth, a line for each kind of unit and initial weights."""
-    figure, (axes,) = _figure(1, width=7)
+    """Plots accuracy against depth, one line per activation and initializer."""
+    figure, (axes,) = make_panels(1, width=7, sharey=True)
     for style, (name, rows) in zip(_STYLES, _variants(table), strict=False):
         by_depth = rows.groupby("depth")["accuracy"]
         mean, low, high = by_depth.mean() * 100, by_depth.min() * 100, by_depth.max() * 100
@@ -38,9 +39,9 @@ def plot_accuracies(table: pd.DataFrame, dataset: str, *, published: bool) -> Fi
 
 
 def plot_initial_norms(table: pd.DataFrame, dataset: str, *, published: bool) -> Figure:
-    """Draws the norms before any update against the layer, a panel for each depth."""
+    """Plots the norms before any update against the layer, one panel per depth."""
     depths = [depth for depth in sorted(table["depth"].unique()) if depth > 1]
-    figure, panels = _figure(len(depths))
+    figure, panels = make_panels(len(depths), width=4.2, sharey=True)
     for axes, depth in zip(panels, depths, strict=True):
         for style, (name, rows) in zip(_STYLES, _variants(table[table["depth"] == depth]), strict=False):
             norm = rows.groupby("layer")["norm"]
@@ -57,15 +58,15 @@ def plot_initial_norms(table: pd.DataFrame, dataset: str, *, published: bool) ->
         axes.set_xticks(range(1, depth + 1))
     panels[0].set_ylabel("norm of the mean bias gradient\n(median and 5-95 % over seeds)")
     panels[0].legend(frameon=False, fontsize=8)
-    figure.suptitle(f"How fast each layer starts to learn, on {dataset}")
+    figure.suptitle(f"Initial speed of learning of each layer, on {dataset}")
     return figure
 
 
 def plot_speeds(table: pd.DataFrame, dataset: str, *, published: bool) -> Figure:
-    """Draws the speed of learning of sigmoid layers over the updates, a panel for each depth up to 4."""
+    """Plots the speed of learning of sigmoid layers over the updates, one panel per depth up to 4."""
     rows = table[(table["activation"] == "sigmoid") & (table["initializer"] == "nielsen") & (table["depth"] <= 4)]
     depths = sorted(rows["depth"].unique())
-    figure, panels = _figure(len(depths))
+    figure, panels = make_panels(len(depths), width=4.2, sharey=True)
     for axes, depth in zip(panels, depths, strict=True):
         _layers(axes, rows[rows["depth"] == depth], band=True)
         if published:
@@ -82,10 +83,10 @@ def plot_speeds(table: pd.DataFrame, dataset: str, *, published: bool) -> Figure
 
 
 def plot_variants(table: pd.DataFrame, dataset: str) -> Figure:
-    """Draws the speed of learning in the deepest nets, a panel for each kind of unit and initial weights."""
+    """Plots the speed of learning in the deepest networks, one panel per activation and initializer."""
     depth = table["depth"].max()
     variants = list(_variants(table[table["depth"] == depth]))
-    figure, panels = _figure(len(variants))
+    figure, panels = make_panels(len(variants), width=4.2, sharey=True)
     for axes, (name, rows) in zip(panels, variants, strict=True):
         _layers(axes, rows, band=False)
         axes.set_title(name)
@@ -113,13 +114,3 @@ def _layers(axes: Axes, rows: pd.DataFrame, *, band: bool) -> None:
 def _variants(table: pd.DataFrame) -> Any:
     for (activation, initializer), rows in table.groupby(["activation", "initializer"], sort=False):
         yield f"{activation}, {initializer}", rows
-
-
-def _figure(panels: int, *, width: float = 4.2) -> tuple[Figure, list[Axes]]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width * panels, 4.4), layout="constrained")
-    axes = list(figure.subplots(1, panels, squeeze=False, sharey=True)[0])
-    for each in axes:
-        each.grid(alpha=0.3)
-    return figure, axes

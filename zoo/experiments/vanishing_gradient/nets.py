@@ -1,7 +1,7 @@
-"""Many perceptrons trained at once, one a seed, in the symbols of Nielsen's chapter 2.
+"""Many perceptrons trained at once, one per seed, in the symbols of Nielsen's chapter 2.
 
-All nets of a shape are one stack of arrays: `w[l]` is `(seeds, n_in, n_out)`, `b[l]` is `(seeds, 1, n_out)`.
-A net's numbers do not depend on how many are trained beside it.
+All networks of a shape are one stack of arrays: `w[l]` is `(seeds, n_in, n_out)`, `b[l]` is `(seeds, 1, n_out)`.
+The numbers of a network do not depend on how many are trained beside it.
 
 Nielsen, «Neural Networks and Deep Learning», 2015, chapter 2 (equations BP1 to BP4) and network2.py.
 """
@@ -32,11 +32,11 @@ class Nets(NamedTuple):
 
 
 def initial_nets(sizes: Sequence[int], seeds: Sequence[int], initializer: Initializer = "nielsen") -> Nets:
-    """Draws the initial weights of one net a seed.
+    """Draws the initial weights of one network per seed.
 
     Args:
-        sizes: Units of each layer, the inputs first, as in `[784, 30, 30, 10]`.
-        seeds: The nets' seeds.
+        sizes: Numbers of units of each layer, the inputs first, as in `[784, 30, 30, 10]`.
+        seeds: Random seeds.
         initializer: `"nielsen"`: weights N(0, 1) / sqrt(n_in), biases N(0, 1); `"glorot"` and `"he"`:
             normal with variance 2 / (n_in + n_out) and 2 / n_in, biases 0.
     """
@@ -62,14 +62,14 @@ def feed_forward(nets: Nets, x: tf.Tensor, activation: Activation) -> list[tf.Te
     """Returns the activations of every layer, `(seeds, examples, n)`, the inputs first.
 
     Args:
-        nets: The nets.
-        x: Inputs that all nets share, `(examples, n)`, or of each, `(seeds, examples, n)`.
+        nets: Networks.
+        x: Inputs that all networks share, `(examples, n)`, or of each network, `(seeds, examples, n)`.
         activation: Activation of the hidden layers.
     """
     squash = {"sigmoid": tf.sigmoid, "tanh": tf.tanh, "relu": tf.nn.relu}[activation]
     a = [x]
     for layer, (w, b) in enumerate(zip(nets.w, nets.b, strict=True), start=1):
-        # What all nets see goes through all of them as one matrix product.
+        # Shared inputs pass through all networks as one matrix product.
         z = (tf.einsum("ni,sio->sno", a[-1], w) if a[-1].shape.rank == 2 else a[-1] @ w) + b
         a.append(tf.sigmoid(z) if layer == len(nets.w) else squash(z))
     return a
@@ -79,8 +79,8 @@ def back_propagate(nets: Nets, a: Sequence[tf.Tensor], y: tf.Tensor, activation:
     """Returns the error delta of every layer but the inputs, `(seeds, examples, n)`.
 
     Args:
-        nets: The nets.
-        a: Their activations.
+        nets: Networks.
+        a: Activations.
         y: Targets, one-hot, `(examples, n)` or `(seeds, examples, n)`.
         activation: Activation of the hidden layers.
     """
@@ -101,13 +101,13 @@ def speeds(deltas: Sequence[tf.Tensor]) -> tf.Tensor:
 
 
 def step(nets: Nets, a: Sequence[tf.Tensor], deltas: Sequence[tf.Tensor], *, eta: float, decay: float) -> Nets:
-    """Returns the nets after a step of gradient descent: weights shrink by `decay`, biases do not.
+    """Returns the networks after a step of gradient descent: weights shrink by `decay`, biases do not.
 
     Args:
-        nets: The nets.
-        a: Their activations.
-        deltas: Their errors.
-        eta: The learning rate.
+        nets: Networks.
+        a: Activations.
+        deltas: Errors.
+        eta: Learning rate.
         decay: `1 - eta * lambda / n`.
     """
     examples = tf.cast(tf.shape(deltas[0])[1], tf.float32)
@@ -128,16 +128,16 @@ def learning_speeds(
     """Trains on the whole batch and measures the speed of learning before each update.
 
     Args:
-        nets: The nets.
+        nets: Networks.
         x: Inputs, `(examples, n)`.
         y: Targets, one-hot, `(examples, n)`.
-        updates: How many updates to make.
+        updates: Number of updates.
         activation: Activation of the hidden layers.
-        eta: The learning rate.
-        lmbda: The L2 penalty's lambda.
+        eta: Learning rate.
+        lmbda: Factor lambda of the L2 penalty.
 
     Returns:
-        The trained nets, and the speeds, `(updates, seeds, layers)`.
+        The trained networks, and the speeds, `(updates, seeds, layers)`.
     """
     decay = 1 - eta * lmbda / x.shape[0]
 
@@ -159,16 +159,16 @@ def learning_speeds(
 def train_epoch(
     nets: Nets, x: tf.Tensor, y: tf.Tensor, order: tf.Tensor, *, activation: Activation, eta: float, lmbda: float
 ) -> Nets:
-    """Trains for an epoch on mini-batches.
+    """Trains for an epoch in batches.
 
     Args:
-        nets: The nets.
+        nets: Networks.
         x: Inputs, `(examples, n)`.
         y: Targets, one-hot, `(examples, n)`.
-        order: Which examples make up each net's mini-batches, `(batches, seeds, batch)`.
+        order: Rows of the examples in each network's batches, `(batches, seeds, batch)`.
         activation: Activation of the hidden layers.
-        eta: The learning rate.
-        lmbda: The L2 penalty's lambda.
+        eta: Learning rate.
+        lmbda: Factor lambda of the L2 penalty.
     """
     decay = 1 - eta * lmbda / x.shape[0]
 
@@ -182,6 +182,6 @@ def train_epoch(
 
 
 def accuracies(nets: Nets, x: tf.Tensor, y: tf.Tensor, *, activation: Activation) -> tf.Tensor:
-    """Returns each net's share of examples whose largest output is their label, `(seeds,)`."""
+    """Returns each network's share of examples whose largest output is their label, `(seeds,)`."""
     guess = tf.argmax(feed_forward(nets, x, activation)[-1], axis=-1)
     return tf.reduce_mean(tf.cast(guess == y, tf.float32), axis=1)

@@ -1,4 +1,4 @@
-"""Figures that Nielsen published, to be drawn beside one's own.
+"""Numbers that Nielsen published.
 
 Nielsen, «Neural Networks and Deep Learning», 2015, chapter 5, and `fig/norms_during_training_*_layers.json`
 in its repository.
@@ -6,10 +6,10 @@ in its repository.
 
 from __future__ import annotations
 
-# Validation accuracy of a single run, by hidden layers of 30.
+# Validation accuracy of a single run, by number of hidden layers of 30.
 ACCURACY: dict[int, float] = {1: 0.9648, 2: 0.9690, 3: 0.9657, 4: 0.9653}
 
-# Norms before an update, from the layer nearest the input on; by hidden layers, then by updates made.
+# Norms before an update, from the layer nearest the input on; by number of hidden layers, then of updates.
 LEARNING_SPEED: dict[int, dict[int, tuple[float, ...]]] = {
     2: {
         0: (0.06574, 0.3092),

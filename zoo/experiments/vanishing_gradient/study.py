@@ -1,6 +1,6 @@
-"""Why were deep networks hard to train? Accuracy by depth, and how fast each layer learns.
+"""Why were deep networks hard to train? Accuracy by depth, and the speed of learning of each layer.
 
-Nielsen, «Neural Networks and Deep Learning», 2015, chapter 5; then the same with other units and initial weights.
+Nielsen, «Neural Networks and Deep Learning», 2015, chapter 5; then the same with other activations and initial weights.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from rich.console import Console
-from rich.progress import track
 
 from zoo import datasets
-from zoo.experiments.result import Result
+from zoo.errors import InvalidValue
+from zoo.experiments.result import Result, track_cases
 from zoo.experiments.vanishing_gradient import nets as many_nets
 from zoo.experiments.vanishing_gradient.figures import plot_accuracies, plot_initial_norms, plot_speeds, plot_variants
 from zoo.experiments.vanishing_gradient.nets import Activation, Initializer
@@ -53,23 +52,22 @@ def run(
     """Runs the experiment.
 
     Args:
-        dataset: A data set with validation examples.
-        seeds: Nets whose initial norms are measured, for each depth.
-        curve_seeds: Nets whose speed of learning is followed over the updates; None for 30, or for 5 where the data
-            set has fewer than 10,000 training examples and only a look is wanted.
-        accuracy_seeds: Nets that are trained in full.
-        updates: Full-batch updates that the speed of learning is followed over.
-        epochs: Epochs of the training in full.
-        progress: Whether to show how far it is, on standard error.
+        dataset: Name of a data set with validation examples.
+        seeds: Number of networks of each depth whose initial norms are measured.
+        curve_seeds: Number of networks whose speed of learning is measured over the updates. Defaults to 30, or 5 for
+            a quick look at a data set of fewer than 10,000 training examples.
+        accuracy_seeds: Number of networks that are trained in full.
+        updates: Number of full-batch updates over which the speed of learning is measured.
+        epochs: Number of epochs of the training in full.
+        progress: Whether to show the progress on standard error.
 
     Returns:
-        Tables `accuracies`, `initial_norms`, `learning_speeds` and their figures. Published values
-        are drawn in where the data set is MNIST.
+        Tables `accuracies`, `initial_norms`, `learning_speeds` and their figures, with the published values for MNIST.
 
     Raises:
-        InvalidValue: A number below 1.
-        UnknownName: No such data set.
-        DataError: The data cannot be had.
+        InvalidValue: A number is below 1.
+        UnknownName: Unknown data set.
+        DataError: The data cannot be loaded.
     """
     data = datasets.load(dataset)
     if curve_seeds is None:
@@ -77,33 +75,25 @@ def run(
     settings = check_all(
         Count, seeds=seeds, curve_seeds=curve_seeds, accuracy_seeds=accuracy_seeds, updates=updates, epochs=epochs
     )
+    if data.validation is None:
+        raise InvalidValue(f"dataset must have validation examples; {dataset} has none.")
     train, validation = as_nielsen(data.train.x, data.train.y), as_nielsen(data.validation.x, data.validation.y)
     first = Digits(*(part[:MEASURED] for part in train))
 
-    def each(what: str) -> Iterable[tuple[Activation, Initializer, int]]:
-        cases = [(*variant, depth) for variant in VARIANTS for depth in DEPTHS]
-        console = Console(stderr=True)
-        return track(cases, what, console=console, disable=not (progress and console.is_terminal))
-
-    norms = pd.concat([initial_norms(first, *case, seeds=range(seeds)) for case in each("initial norms")])
-    speeds = pd.concat(
-        [
-            learning_speeds(first, *case, seeds=range(curve_seeds), updates=updates)
-            for case in each("speed of learning")
-            if case[2] > 1
-        ]
-    )
-    table = pd.concat(
-        [
-            accuracies(train, validation, *case, seeds=range(accuracy_seeds), epochs=epochs)
-            for case in each("accuracy by depth")
-        ]
-    )
+    cases = [(*variant, depth) for variant in VARIANTS for depth in DEPTHS]
+    norm_tables, speed_tables, accuracy_tables = [], [], []
+    for case in track_cases(cases, "initial norms", progress=progress):
+        norm_tables.append(initial_norms(first, *case, seeds=range(seeds)))
+    for case in track_cases([case for case in cases if case[2] > 1], "speed of learning", progress=progress):
+        speed_tables.append(learning_speeds(first, *case, seeds=range(curve_seeds), updates=updates))
+    for case in track_cases(cases, "accuracy by depth", progress=progress):
+        accuracy_tables.append(accuracies(train, validation, *case, seeds=range(accuracy_seeds), epochs=epochs))
+    norms, speeds, table = map(pd.concat, (norm_tables, speed_tables, accuracy_tables))
     published = data.name == "mnist"
     return Result(
         "vanishing-gradient",
         {"dataset": dataset, "digest": data.digest, **settings},
-        summarise(table, norms),
+        summarize(table, norms),
         {"accuracies": table, "initial_norms": norms, "learning_speeds": speeds},
         {
             "accuracies": plot_accuracies(table, data.name, published=published),
@@ -114,12 +104,12 @@ def run(
     )
 
 
-def summarise(table: pd.DataFrame, norms: pd.DataFrame) -> pd.DataFrame:
-    """Returns a row for each kind of net: mean accuracy, and how much slower the first layer starts to learn.
+def summarize(table: pd.DataFrame, norms: pd.DataFrame) -> pd.DataFrame:
+    """Returns one row per kind of network: mean accuracy, and the initial norms of the first and last layer.
 
     Args:
-        table: What `accuracies` returned.
-        norms: What `initial_norms` returned.
+        table: Table of `accuracies`.
+        norms: Table of `initial_norms`.
 
     Returns:
         Columns `activation`, `initializer`, `depth`, `accuracy` (%, mean over seeds), `first_layer` and
@@ -146,11 +136,11 @@ def initial_norms(
     """Measures the speed of learning of every hidden layer before any update.
 
     Args:
-        data: The examples to measure on.
+        data: Examples to measure on.
         activation: Activation of the hidden layers.
-        initializer: Law of the initial weights.
+        initializer: Weight initializer.
         depth: Number of hidden layers.
-        seeds: One net each.
+        seeds: Random seeds, one network each.
 
     Returns:
         Columns `activation`, `initializer`, `depth`, `seed`, `layer` (from 1, the input's side), `norm`.
@@ -160,21 +150,21 @@ def initial_norms(
     norms = many_nets.speeds(many_nets.back_propagate(nets, a, data.y, activation)).numpy()
     index = pd.MultiIndex.from_product([list(seeds), range(1, depth + 1)], names=["seed", "layer"])
     table = pd.DataFrame({"norm": norms.ravel()}, index=index).reset_index()
-    return _labelled(table, activation, initializer, depth)
+    return _add_columns(table, activation, initializer, depth)
 
 
 def learning_speeds(
     data: Digits, activation: Activation, initializer: Initializer, depth: int, *, seeds: Iterable[int], updates: int
 ) -> pd.DataFrame:
-    """Follows the speed of learning of every hidden layer over full-batch updates.
+    """Measures the speed of learning of every hidden layer over full-batch updates.
 
     Args:
-        data: The examples to train and to measure on.
+        data: Examples to train and to measure on.
         activation: Activation of the hidden layers.
-        initializer: Law of the initial weights.
+        initializer: Weight initializer.
         depth: Number of hidden layers.
-        seeds: One net each.
-        updates: How many updates; the norms of row j are those before update j.
+        seeds: Random seeds, one network each.
+        updates: Number of updates; the norms of row j are those before update j.
 
     Returns:
         Columns `activation`, `initializer`, `depth`, `update` (from 0), `layer`, and the `min`,
@@ -186,7 +176,7 @@ def learning_speeds(
     )
     index = pd.MultiIndex.from_product([range(updates), range(1, depth + 1)], names=["update", "layer"])
     summaries = {name: getattr(np, name)(norms.numpy(), axis=1).ravel() for name in ("min", "median", "max")}
-    return _labelled(pd.DataFrame(summaries, index=index).reset_index(), activation, initializer, depth)
+    return _add_columns(pd.DataFrame(summaries, index=index).reset_index(), activation, initializer, depth)
 
 
 def accuracies(
@@ -199,16 +189,16 @@ def accuracies(
     seeds: Iterable[int],
     epochs: int,
 ) -> pd.DataFrame:
-    """Trains nets in full and returns their accuracy on the validation set after the last epoch.
+    """Trains networks in full and returns their accuracy on the validation set after the last epoch.
 
     Args:
-        train: The examples to train on.
-        validation: The examples to judge by.
+        train: Training examples.
+        validation: Validation examples.
         activation: Activation of the hidden layers.
-        initializer: Law of the initial weights.
+        initializer: Weight initializer.
         depth: Number of hidden layers.
-        seeds: One net each; a seed decides a net's weights and the order of its examples.
-        epochs: Epochs to train.
+        seeds: Random seeds of the weights and of the order of the examples, one network each.
+        epochs: Number of epochs.
 
     Returns:
         Columns `activation`, `initializer`, `depth`, `seed`, `accuracy`.
@@ -225,9 +215,9 @@ def accuracies(
             eta=ETA,
             lmbda=LAMBDA,
         )
-    found = many_nets.accuracies(nets, validation.x, validation.labels, activation=activation)
-    table = pd.DataFrame({"seed": list(seeds), "accuracy": found.numpy()})
-    return _labelled(table, activation, initializer, depth)
+    shares = many_nets.accuracies(nets, validation.x, validation.labels, activation=activation)
+    table = pd.DataFrame({"seed": list(seeds), "accuracy": shares.numpy()})
+    return _add_columns(table, activation, initializer, depth)
 
 
 def _nets(data: Digits, depth: int, seeds: Iterable[int], initializer: Initializer) -> many_nets.Nets:
@@ -238,11 +228,11 @@ def _nets(data: Digits, depth: int, seeds: Iterable[int], initializer: Initializ
 def _orders(examples: int, seed: int) -> Iterator[np.ndarray]:
     random = np.random.default_rng([seed, examples])
     while True:
-        # A last, smaller batch would need a loop of its own; in every epoch another few are left out of it.
-        whole = examples // BATCH * BATCH
-        yield random.permutation(examples)[:whole].reshape(-1, BATCH)
+        # A last, smaller batch would need another loop; a few other examples are left out in every epoch.
+        count = examples // BATCH * BATCH
+        yield random.permutation(examples)[:count].reshape(-1, BATCH)
 
 
-def _labelled(table: pd.DataFrame, activation: Activation, initializer: Initializer, depth: int) -> pd.DataFrame:
+def _add_columns(table: pd.DataFrame, activation: Activation, initializer: Initializer, depth: int) -> pd.DataFrame:
     labels = {"activation": activation, "initializer": initializer, "depth": depth}
     return table.assign(**labels)[[*labels, *table.columns]]

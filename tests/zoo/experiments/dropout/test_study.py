@@ -7,7 +7,7 @@ import pytest
 import zoo
 from zoo import datasets, experiments
 from zoo.errors import InvalidValue
-from zoo.experiments import dropout
+from zoo.experiments.dropout import study as dropout
 
 QUICK = {"labels": 60, "width": 20, "updates": 30, "seeds": 1, "thinned": 10, "progress": False}
 
@@ -53,7 +53,7 @@ def test_the_thinned_nets_are_those_with_some_units_left_out(keep, depth):
     sizes = [4, *[2] * depth, 3]
     weights = [w for n, m in pairwise(sizes) for w in (random.normal(size=(n, m)), random.normal(size=m))]
     x = random.normal(size=(5, 4))
-    outputs, shares = dropout.all_thinned(weights, x, keep)
+    outputs, shares = dropout.enumerate_thinned(weights, x, keep)
     assert shares.sum() == pytest.approx(1)
     for number, kept in enumerate(product((0, 1), repeat=2 * depth)):
         assert shares[number] == pytest.approx(keep ** sum(kept) * (1 - keep) ** (2 * depth - sum(kept)))
@@ -69,7 +69,7 @@ def test_the_mean_of_many_thinned_nets_is_that_of_all_of_them():
     options = {"depth": 1, "width": 4, "keep_probability": 0.5, "input_keep_probability": 1.0}
     model = zoo.create("dropout_mlp", input_shape=(8, 8, 1), **options)
     split = datasets.load("digits").with_labels(20).train
-    outputs, shares = dropout.all_thinned(model.get_weights(), split.x, 0.5)
+    outputs, shares = dropout.enumerate_thinned(model.get_weights(), split.x, 0.5)
     expected = np.tensordot(shares, outputs, 1)
     found = np.mean([np.asarray(model(split.x, training=True)) for _ in range(3000)], axis=0)
     np.testing.assert_allclose(found, expected, atol=0.02)
@@ -88,7 +88,7 @@ def test_averages_of_as_many_nets_have_none_in_common(ran):
 
 def test_accuracy_and_loss_are_keras_own():
     outputs, y = softmax(np.random.default_rng(0).normal(size=(30, 4))), np.arange(30) % 4
-    found = dropout.judged(outputs, y)
+    found = dropout.measure(outputs, y)
     assert found["loss"] == pytest.approx(float(np.mean(keras.losses.sparse_categorical_crossentropy(y, outputs))))
     assert found["accuracy"] == (outputs.argmax(axis=1) == y).mean()
 

@@ -3,7 +3,8 @@ import pytest
 
 from zoo import experiments
 from zoo.errors import InvalidValue
-from zoo.experiments import hidden_space
+from zoo.experiments.hidden_space import nets
+from zoo.experiments.hidden_space import study as hidden_space
 from zoo.experiments.hidden_space.figures import plot_problem
 
 QUICK = {"restarts": 2, "updates": 40, "progress": False}
@@ -19,9 +20,7 @@ def ran(tmp_path_factory):
 
 def stages(hidden=2, inputs=2, classes=2):
     random = np.random.default_rng(0)
-    return hidden_space.Stages(
-        *(random.normal(size=shape) for shape in ((inputs, hidden), hidden, (hidden, classes), classes))
-    )
+    return nets.Stages(*(random.normal(size=shape) for shape in ((inputs, hidden), hidden, (hidden, classes), classes)))
 
 
 def test_it_leaves_its_tables_and_a_figure_a_problem(ran):
@@ -56,7 +55,7 @@ def test_its_two_stages_are_the_net():
         "shallow_mlp", input_shape=(2,), classes=3, hidden=4, activation="sigmoid", initializer="nielsen"
     )
     x = np.random.default_rng(0).normal(size=(6, 2)).astype("float32")
-    two = hidden_space.Stages(*model.get_weights())
+    two = nets.Stages(*model.get_weights())
     z = np.exp(two.scores(two.hidden(x)))
     np.testing.assert_allclose(z / z.sum(axis=1, keepdims=True), model(x), rtol=1e-4)
 
@@ -99,16 +98,16 @@ def test_a_line_outside_the_picture_is_counted():
     far = near._replace(b=np.array([0, 0, 1e3]))
 
     def title(of):
-        net = hidden_space.Net("xor", 3, 0, 0.1, 1.0, 1.0, of)
+        net = nets.Net("xor", 3, 0, 0.1, 1.0, 1.0, of)
         return plot_problem(points, net, 75, 5).get_suptitle()
 
-    assert "3 sigmoid hidden units (1 of their lines outside), the best of 5 nets" in title(far)
+    assert "3 sigmoid hidden units (1 of their lines outside), best of 5 networks" in title(far)
     assert "outside" not in title(near._replace(b=np.zeros(3)))
 
 
 def test_what_is_of_the_best_net_and_what_of_all_is_said(ran):
     figure = ran[0].figures["digits"]
-    assert "of the best of 2 nets" in figure.get_suptitle()
+    assert "of the best of 2 networks" in figure.get_suptitle()
     assert "the mean of 2" in figure.axes[2].get_title()
 
 

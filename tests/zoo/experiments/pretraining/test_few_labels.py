@@ -47,7 +47,7 @@ def test_a_seed_gives_the_same_numbers_whatever_is_trained_beside_it(ran):
 
 def test_a_repeated_split_has_each_example_equally_often():
     few = datasets.load("digits").with_labels(30).train
-    many = few_labels.repeated(few, 100)
+    many = few_labels.repeat(few, 100)
     counts = [(many.x == each).all(axis=(1, 2, 3)).sum() for each in few.x]
     assert sorted(counts) == [3] * 20 + [4] * 10
     np.testing.assert_array_equal(many.y[30:60], few.y)

@@ -33,9 +33,8 @@ def test_pre_training_makes_a_deep_sigmoid_net_trainable(digits):
     pretrained, random = (nets.sigmoid_net(digits, depth=3, width=50, seed=0) for _ in range(2))
     nets.pretrain(pretrained, nets.STARTS["autoencoders"], digits.train.x, epochs=10, seed=0)
     for net in (pretrained, random):
-        nets.compile_net(net)
         nets.fine_tune(net, digits.train, epochs=25, seed=0)
-    assert nets.tested_accuracy(pretrained, digits) > nets.tested_accuracy(random, digits) + 0.1
+    assert nets.evaluate_accuracy(pretrained, digits) > nets.evaluate_accuracy(random, digits) + 0.1
 
 
 def test_the_gain_is_over_random_weights_of_the_same_depth():

@@ -4,7 +4,7 @@ import pytest
 
 from zoo import experiments
 from zoo.errors import InvalidValue
-from zoo.experiments import pretraining
+from zoo.experiments.pretraining import study as pretraining
 from zoo.experiments.pretraining.nets import STARTS
 
 QUICK = {"depths": (1, 2), "width": 16, "seeds": 1, "pretraining_epochs": 1, "epochs": 1, "progress": False}

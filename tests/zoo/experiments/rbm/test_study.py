@@ -3,7 +3,7 @@ import pytest
 
 from zoo import datasets, experiments
 from zoo.errors import InvalidValue
-from zoo.experiments import rbm
+from zoo.experiments.rbm import study as rbm
 
 QUICK = {"hidden": 12, "updates": 1500, "steps": (1, 5), "runs": 20, "progress": False}
 
@@ -11,15 +11,15 @@ QUICK = {"hidden": 12, "updates": 1500, "steps": (1, 5), "runs": 20, "progress":
 @pytest.fixture(scope="module")
 def digits():
     data = datasets.load("digits")
-    return tuple(rbm.black_and_white(split.x) for split in (data.train, data.validation, data.test))
+    return tuple(rbm.binarize(split.x) for split in (data.train, data.validation, data.test))
 
 
 def test_pixels_are_on_as_often_as_they_are_bright():
     x = np.full((2000, 2, 2), [[0, 0.25], [0.75, 1]])
-    drawn = rbm.black_and_white(x, np.random.default_rng(0))
+    drawn = rbm.binarize(x, np.random.default_rng(0))
     assert set(np.unique(drawn)) == {0, 1}
     np.testing.assert_allclose(drawn.mean(0), [0, 0.25, 0.75, 1], atol=0.03)
-    np.testing.assert_array_equal(rbm.black_and_white(x[:1]), [[0, 0, 1, 1]])
+    np.testing.assert_array_equal(rbm.binarize(x[:1]), [[0, 0, 1, 1]])
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +53,8 @@ def test_both_are_likelier_than_pixels_that_do_not_interact(ran, digits):
 
 def test_the_estimate_is_the_enumerated_likelihood(digits):
     train, validation, test = digits
-    model, _ = rbm.trained("CD-1", train, validation, hidden=8, updates=300, seed=0)
-    found = rbm.likelihood(model.rbm, train, test, runs=30, seed=0).iloc[0]
+    model, _ = rbm.train_rbm("CD-1", train, validation, hidden=8, updates=300, seed=0)
+    found = rbm.estimate_likelihood(model.rbm, train, test, runs=30, seed=0).iloc[0]
     exact = model.rbm.log_partition(method="exact")
     assert found["log_partition"] == pytest.approx(exact.value, abs=4 * found["standard_error"])
     mean = float(np.mean(model.rbm.log_likelihood(test, exact)))
@@ -63,7 +63,7 @@ def test_the_estimate_is_the_enumerated_likelihood(digits):
 
 def test_a_seed_gives_the_same_rbm(digits):
     def kernel(seed):
-        return rbm.trained("persistent CD", *digits[:2], hidden=6, updates=30, seed=seed)[0].rbm.kernel.numpy()
+        return rbm.train_rbm("persistent CD", *digits[:2], hidden=6, updates=30, seed=seed)[0].rbm.kernel.numpy()
 
     np.testing.assert_array_equal(kernel(1), kernel(1))
     assert (kernel(1) != kernel(2)).any()
@@ -71,8 +71,8 @@ def test_a_seed_gives_the_same_rbm(digits):
 
 def test_chains_begin_where_they_should_and_go_on_as_probabilities(digits):
     train, validation, test = digits
-    model, _ = rbm.trained("CD-1", train, validation, hidden=6, updates=1, seed=0)
-    seen = rbm.chains(model.rbm, test[:4], steps=(1, 3), seed=0)
+    model, _ = rbm.train_rbm("CD-1", train, validation, hidden=6, updates=1, seed=0)
+    seen = rbm.run_chains(model.rbm, test[:4], steps=(1, 3), seed=0)
     np.testing.assert_array_equal(seen["test images"][0], test[:4])
     assert set(np.unique(seen["noise"][0])) == {0, 1}
     for states in seen.values():
@@ -81,7 +81,7 @@ def test_chains_begin_where_they_should_and_go_on_as_probabilities(digits):
 
 
 def test_a_data_set_without_images_is_refused():
-    with pytest.raises(InvalidValue, match=r"about images; an example of moons has shape \(2,\)"):
+    with pytest.raises(InvalidValue, match=r"dataset must be one of images; an example of moons has shape \(2,\)"):
         rbm.run("moons", **QUICK)
 
 
