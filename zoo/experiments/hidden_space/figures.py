@@ -106,15 +106,9 @@ def _inputs(axes: Axes, test: Split, stages: Stages) -> int:
             color = _UNITS[number]
             axes.plot(*line.T, color=color, linewidth=2, path_effects=_ticks(9))
             box = {"facecolor": "white", "edgecolor": color, "boxstyle": "round,pad=0.2"}
-            style: dict[str, Any] = {
-                "color": color,
-                "ha": "center",
-                "va": "center",
-                "size": 13,
-                "bbox": box,
-                "zorder": 5,
-            }
-            axes.text(*line[-len(line) // 14], f"$u_{number + 1}$", **style)
+            x, y = line[-len(line) // 14]
+            label = axes.text(x, y, f"$u_{number + 1}$", color=color, ha="center", va="center", bbox=box)
+            label.set(size=13, zorder=5)
         elif len(line):
             axes.plot(*line.T, color="#444444", linewidth=0.8, path_effects=_ticks(14))
     axes.set(xlabel="input $x_1$", ylabel="input $x_2$", aspect="equal")

@@ -101,7 +101,7 @@ def test_a_line_outside_the_picture_is_counted():
         net = nets.Net("xor", 3, 0, 0.1, 1.0, 1.0, of)
         return plot_problem(points, net, 75, 5).get_suptitle()
 
-    assert "3 sigmoid hidden units (1 of their lines outside), best of 5 networks" in title(far)
+    assert "3 sigmoid hidden units (1 of their lines outside), the best of 5 networks" in title(far)
     assert "outside" not in title(near._replace(b=np.zeros(3)))
 
 
