@@ -1,4 +1,4 @@
-"""The data of the lecture, as NumPy arrays: `load("mnist")` gives train, validation and test sets.
+"""The data sets of the lecture, as NumPy arrays: `load("mnist")` gives train, validation and test sets.
 
 Its name is `zoo.datasets`; in a checkout, `import datasets` gives the same package.
 """
@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from zoo.datasets import digits, mnist, semeion, sequences, toy
-from zoo.datasets.dataset import Dataset, Source, Split
+from zoo.datasets.dataset import Dataset, Source
+from zoo.datasets.split import Split
 from zoo.errors import unknown
 from zoo.utils.same_modules import import_as
 
@@ -20,7 +21,7 @@ _sources: Mapping[str, Source] = {
 
 
 def names() -> list[str]:
-    """Returns the names that `load` takes.
+    """Returns the names of the data sets.
 
     >>> names()
     ['digits', 'digits_sequences', 'mnist', 'mnist_sequences', 'moons', 'rings', 'semeion', 'spirals', 'xor']
@@ -29,10 +30,10 @@ def names() -> list[str]:
 
 
 def source(name: str) -> Source:
-    """Returns where a data set comes from, without loading it.
+    """Returns the source of a data set, without loading it.
 
     Raises:
-        UnknownName: No such data set; the message has the nearest name.
+        UnknownName: Unknown data set; the message has the nearest name.
 
     >>> source("semeion").licence
     'CC BY 4.0'
@@ -46,22 +47,20 @@ def load(name: str, *, validation: float | int | None = None, seed: int = 0) -> 
     """Loads a data set, split into training, validation and test examples.
 
     Args:
-        name: A name of `names()`.
-        validation: How many examples of the training part to keep for validation: a share of it in
-            (0, 1), a number of examples, 0 for none, None for what is usual with this data set
-            (`mnist`: the last 10,000, as Nielsen splits it; the others: a tenth).
-        seed: Decides the shuffled, stratified splits and, for the generated problems, the points.
-            `mnist` comes split; there it decides nothing.
+        name: Name of the data set, one of `names()`.
+        validation: Size of the validation set: a share of the training part in (0, 1), a number of examples, or 0 for
+            none. Defaults to a tenth; for `mnist`, the last 10,000, as Nielsen splits it.
+        seed: Random seed of the shuffled, stratified splits and of the generated problems. Defaults to 0. `mnist` comes
+            split and does not depend on it.
 
     Returns:
-        The data set. Images are float32 of shape `(height, width, 1)` in [0, 1], labels int64; those of
-        sequences are told in `datasets.sequences`.
+        The data set. Images are float32 of shape `(height, width, 1)` in [0, 1], labels int64; `datasets.sequences`
+        documents the labels of sequences.
 
     Raises:
-        UnknownName: No such data set; the message has the nearest name.
+        UnknownName: Unknown data set; the message has the nearest name.
         InvalidValue: `validation` or `seed` is out of range.
-        DataError: A file is damaged, is another one, or cannot be fetched; the message says where
-            a good one can be put.
+        DataError: A file is damaged, is another one, or cannot be downloaded; the message says where to put a good one.
 
     >>> data = load("digits", seed=1)
     >>> len(data.train), len(data.validation), len(data.test)

@@ -1,4 +1,4 @@
-"""Files that are looked for in `$ZOO_DATA`, then in Keras' cache, then downloaded there; always checked."""
+"""Files that are searched in `$ZOO_DATA`, then in Keras' cache, then downloaded there; always checked."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Arrays = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file that a data set is read from.
+    """A file of a data set.
 
     Args:
-        names: Names that it may have on disk; it is downloaded under the first.
-        url: Where it is downloaded from.
-        sha256: Digest of the file there.
-        content: Digest of the arrays in it, whatever way they are stored; see `content_digest`.
+        names: Possible names on disk; it is downloaded under the first.
+        url: URL to download it from.
+        sha256: SHA-256 of the file at the URL.
+        content: SHA-256 of its arrays, however they are stored; see `content_digest`.
     """
 
     names: tuple[str, ...]
@@ -33,14 +33,14 @@ class RemoteFile:
 
 
 def open_checked(file: RemoteFile, parse: Callable[[Path], Arrays]) -> Arrays:
-    """Finds or downloads a file, reads it and checks what it holds.
+    """Finds or downloads a file, reads it and checks its content.
 
     Args:
-        file: What to look for.
-        parse: Reads the examples and labels from a path; any exception means a damaged file.
+        file: File.
+        parse: Function that reads the examples and labels from a path; any exception means a damaged file.
 
     Raises:
-        DataError: The file is damaged, holds something else, or cannot be had.
+        DataError: The file is damaged, holds other data, or cannot be downloaded.
     """
     path = find(file) or _download(file)
     try:
@@ -48,15 +48,15 @@ def open_checked(file: RemoteFile, parse: Callable[[Path], Arrays]) -> Arrays:
     except PermissionError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}. {_remedy(file)}") from error
     except Exception as error:
-        # Whatever a parser makes of a damaged file, the user has one thing to know.
+        # A parser may raise anything for a damaged file; the user needs one sentence.
         reason = str(error).strip().rstrip(".") or type(error).__name__
         raise DataError(
-            f"{path} is cut off, damaged or another kind of file ({reason}). {_remedy(file, path)}"
+            f"{path} is truncated, damaged or another kind of file ({reason}). {_remedy(file, path)}"
         ) from error
     digest = content_digest(arrays)
     if digest != file.content:
         raise DataError(
-            f"{path} can be read, but its content is not {file.names[0]}'s: "
+            f"{path} does not hold the data of {file.names[0]}: "
             f"SHA-256 {digest[:16]}..., expected {file.content[:16]}... {_remedy(file, path)}"
         )
     return arrays
@@ -72,14 +72,14 @@ def content_digest(arrays: Arrays) -> str:
 
 
 def find(file: RemoteFile) -> Path | None:
-    """Returns where the file is on this machine, or None.
+    """Returns the path of the file on this machine, or None.
 
     Raises:
-        DataError: `$ZOO_DATA` names a folder that there is not.
+        DataError: `$ZOO_DATA` is not a folder.
     """
     named = os.environ.get("ZOO_DATA")
     if named and not Path(named).is_dir():
-        raise DataError(f"$ZOO_DATA names {named}, which is not a folder. Make it, or unset the variable.")
+        raise DataError(f"$ZOO_DATA must be a folder; got {named}. Create it, or unset the variable.")
     folders = [Path(named)] if named else []
     for folder in [*folders, cache()]:
         for name in file.names:
@@ -92,7 +92,7 @@ def find(file: RemoteFile) -> Path | None:
 
 
 def cache() -> Path:
-    """Returns Keras' cache folder, the way Keras does, without importing Keras."""
+    """Returns Keras' cache folder without importing Keras."""
     home = os.environ.get("KERAS_HOME")
     return Path(home or os.path.expanduser("~/.keras")) / "datasets"  # noqa: PTH111  (never raises, as in Keras)
 
@@ -104,12 +104,11 @@ def _download(file: RemoteFile) -> Path:
 
     folder, name = cache(), file.names[0]
     try:
-        # pooch writes under a name of its own, checks the digest and then renames: two processes
-        # that download at once both end with a whole file.
+        # pooch writes to a temporary name, checks the digest and renames: two processes may download at once.
         with tqdm(desc=name, total=1, unit="B", unit_scale=True, delay=1) as bar:  # pooch sets the total
             downloader = pooch.HTTPDownloader(progressbar=bar)
-            known_hash = f"sha256:{file.sha256}"
-            return Path(pooch.retrieve(file.url, known_hash, fname=name, path=folder, downloader=downloader))
+            expected = f"sha256:{file.sha256}"
+            return Path(pooch.retrieve(file.url, expected, fname=name, path=folder, downloader=downloader))
     except PermissionError as error:
         raise DataError(f"{folder} cannot be written: {error.strerror or error}. {_remedy(file)}") from error
     except requests.exceptions.RequestException as error:
@@ -119,7 +118,7 @@ def _download(file: RemoteFile) -> Path:
             f"{name} cannot be downloaded from {file.url} to {folder} ({reason}). {_remedy(file)}"
         ) from error
     except ValueError as error:
-        raise DataError(f"What {file.url} sent is not {name}: its SHA-256 is another. {_remedy(file)}") from error
+        raise DataError(f"{file.url} sent another file than {name}: its SHA-256 differs. {_remedy(file)}") from error
     except OSError as error:
         raise DataError(f"{name} cannot be written to {folder} ({error}). {_remedy(file)}") from error
 
@@ -127,5 +126,5 @@ def _download(file: RemoteFile) -> Path:
 def _remedy(file: RemoteFile, path: Path | None = None) -> str:
     name = file.names[0]
     if path is None:
-        return f"A good {name} can be put in {cache()} or in a folder that $ZOO_DATA names."
-    return f"Put a good {name} in its place, or delete it to have it downloaded to {cache()}."
+        return f"Put a good {name} in {cache()} or in the folder $ZOO_DATA."
+    return f"Replace it by a good {name}, or delete it to have it downloaded to {cache()}."

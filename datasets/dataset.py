@@ -1,4 +1,4 @@
-"""A data set is arrays: what `load` returns, and the way a source is cut into it."""
+"""A data set as arrays, and the source that it is read and split from."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 
+from zoo.datasets.split import Split, make_batches
 from zoo.errors import InvalidValue
 from zoo.utils.constraints import Seed, at_least, check
 
@@ -21,38 +22,14 @@ Part = Literal["train", "validation", "test"]
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
-    """Examples and their labels, read-only.
-
-    Args:
-        x: Inputs, float32, `(examples, ...)`.
-        y: Labels, int64, `(examples,)`; of sequences `(examples, 1 + longest)`, see `datasets.sequences`.
-    """
-
-    x: np.ndarray
-    y: np.ndarray
-
-    def __post_init__(self) -> None:
-        for name, dtype in (("x", np.float32), ("y", np.int64)):
-            array = np.asarray(getattr(self, name), dtype).view()
-            array.flags.writeable = False
-            object.__setattr__(self, name, array)
-        if len(self.x) != len(self.y):
-            raise InvalidValue(f"A split needs a label for each example; got {len(self.x)} and {len(self.y)}.")
-
-    def __len__(self) -> int:
-        return len(self.y)
-
-
-@dataclass(frozen=True, eq=False)
 class Dataset:
     """A data set in memory.
 
     Args:
-        source: Where it comes from: name, licence, classes.
-        train: Examples to train on.
-        validation: Examples to watch the training with, or None.
-        test: Examples to judge the trained model with.
+        source: Source, with its name, licence and classes.
+        train: Training examples.
+        validation: Validation examples, or None.
+        test: Test examples.
 
     >>> from zoo import datasets
     >>> data = datasets.load("digits")
@@ -67,7 +44,7 @@ class Dataset:
 
     @property
     def name(self) -> str:
-        """The name that it is loaded by."""
+        """Name that it is loaded by."""
         return self.source.name
 
     @property
@@ -82,24 +59,24 @@ class Dataset:
 
     @property
     def longest(self) -> int | None:
-        """Length of the longest sequence; None where an example has one label."""
+        """Length of the longest sequence; None if an example has one label."""
         return None if self.train.y.ndim == 1 else self.train.y.shape[1] - 1
 
     @property
     def splits(self) -> dict[str, Split]:
-        """The splits that there are, by name."""
+        """Existing splits by name."""
         splits = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: split for name, split in splits.items() if split is not None}
 
     @property
     def class_counts(self) -> dict[str, np.ndarray]:
-        """How many examples of each class each split has; of sequences, how many places."""
+        """Number of examples of each class by split; for sequences, of digits."""
         labels = {name: split.y if self.longest is None else split.y[:, 1:] for name, split in self.splits.items()}
-        return {name: np.bincount(each.ravel(), minlength=self.classes) for name, each in labels.items()}
+        return {name: np.bincount(values.ravel(), minlength=self.classes) for name, values in labels.items()}
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of all splits, in order: two equal digests are the same data, split alike."""
+        """SHA-256 of all splits in order: equal digests mean the same data, split in the same way."""
         sha = hashlib.sha256()
         for name, split in self.splits.items():
             sha.update(f"{name} {split.x.shape} ".encode())
@@ -108,7 +85,7 @@ class Dataset:
         return sha.hexdigest()
 
     def summary(self) -> pd.DataFrame:
-        """Returns a table: a row a split, with its number of examples, of each class, and its mean input.
+        """Returns a table with one row per split: its number of examples, in all and of each class, and its mean input.
 
         >>> from zoo import datasets
         >>> datasets.load("digits").summary()["examples"].to_dict()
@@ -128,13 +105,13 @@ class Dataset:
         """Returns a split as a `tf.data.Dataset` of `(x, y)` batches; the last one may be smaller.
 
         Args:
-            part: `"train"`, `"validation"` or `"test"`.
-            batch_size: Examples in a batch.
-            shuffle: Whether to draw a new order at every pass; None does so for `"train"` alone.
-            seed: Decides those orders.
+            part: `"train"`, `"validation"` or `"test"`. Defaults to `"train"`.
+            batch_size: Number of examples in a batch. Defaults to 32.
+            shuffle: Whether to draw a new order at every pass. Defaults to True for `"train"` alone.
+            seed: Random seed of the orders. Defaults to 0.
 
         Raises:
-            InvalidValue: There is no such split, or the batch size is not at least 1.
+            InvalidValue: There is no such split, or the batch size is below 1.
 
         >>> from zoo import datasets
         >>> x, y = next(iter(datasets.load("moons").pipeline(batch_size=10)))
@@ -145,17 +122,18 @@ class Dataset:
             raise InvalidValue(f"part must be one of {', '.join(map(repr, self.splits))}; got {part!r}.")
         batch_size = check("batch_size", batch_size, Annotated[int, at_least(1)])
         split = self.splits[part]
-        return batches(split.x, split.y, batch_size, shuffle=part == "train" if shuffle is None else shuffle, seed=seed)
+        shuffle = part == "train" if shuffle is None else shuffle
+        return make_batches(split.x, split.y, batch_size, shuffle=shuffle, seed=seed)
 
     def with_labels(self, count: int, *, seed: int = 0) -> Dataset:
-        """Returns the data set with so few training examples, drawn by class in equal shares; sequences by length.
+        """Returns the data set with fewer training examples, in equal shares by class (sequences: by length).
 
         Args:
-            count: How many, at least one a class or length.
-            seed: Decides which.
+            count: Number of training examples, at least one per class or length.
+            seed: Random seed of the choice. Defaults to 0.
 
         Raises:
-            InvalidValue: There are not so many, or fewer than classes or lengths.
+            InvalidValue: There are fewer examples, or more classes or lengths.
 
         >>> from zoo import datasets
         >>> datasets.load("digits").with_labels(100).class_counts["train"].tolist()
@@ -173,20 +151,20 @@ class Dataset:
             rank[of_class] = np.arange(len(of_class))
         rows = order[np.argsort(rank[order], kind="stable")]
         if not kinds <= count <= len(self.train):
-            raise InvalidValue(f"labels must be from {kinds}, one a {kind}, to {len(self.train)}; got {count}.")
+            raise InvalidValue(f"labels must be from {kinds}, one per {kind}, to {len(self.train)}; got {count}.")
         rows = np.sort(rows[:count])
         return replace(self, train=Split(self.train.x[rows], self.train.y[rows]))
 
     def folds(self, *, repeats: int = 5, splits: int = 2, seed: int = 0) -> Iterator[Dataset]:
         """Yields stratified cross-validation folds over all examples, without validation sets.
 
-        The defaults give the 5x2 folds that the authors of SEMEION recommend: five times, one half
-        to train and the other to test, then the other way round.
+        The defaults give the 5x2 folds that the authors of SEMEION recommend: five times, one half to train and the
+        other to test, then the other way round.
 
         Args:
-            repeats: How often all examples are split anew.
-            splits: Parts in each repetition; each is the test set once.
-            seed: Decides the parts.
+            repeats: Number of times that all examples are split anew. Defaults to 5.
+            splits: Number of parts of each repetition; each part is the test set once. Defaults to 2.
+            seed: Random seed of the parts. Defaults to 0.
 
         Yields:
             `repeats * splits` data sets.
@@ -201,8 +179,10 @@ class Dataset:
         from sklearn.model_selection import RepeatedStratifiedKFold
 
         if self.longest is not None:
-            # Shuffled together, sequences of the same digits would be trained on and tested.
-            raise InvalidValue(f"{self.name} has sequences, which have no folds; make them of each fold of the digits.")
+            # Shuffled together, the same digits would be in sequences to train on and to test.
+            raise InvalidValue(
+                f"{self.name} has sequences, which have no folds; make sequences of each fold of the digits."
+            )
         x = np.concatenate([split.x for split in self.splits.values()])
         y = np.concatenate([split.y for split in self.splits.values()])
         folds = RepeatedStratifiedKFold(n_splits=splits, n_repeats=repeats, random_state=seed)
@@ -210,47 +190,24 @@ class Dataset:
             yield replace(self, train=Split(x[train], y[train]), validation=None, test=Split(x[test], y[test]))
 
 
-def batches(x: np.ndarray, y: np.ndarray, batch_size: int, *, shuffle: bool, seed: int) -> tf.data.Dataset:
-    """Returns arrays as a `tf.data.Dataset` of batches, in a new order at every pass if it is to shuffle.
-
-    Keras' own `fit(x, y)` draws one order and repeats it in every epoch once a global seed is set.
-
-    Args:
-        x: Inputs, `(examples, ...)`.
-        y: Targets, `(examples, ...)`.
-        batch_size: Examples in a batch; the last one may be smaller.
-        shuffle: Whether to shuffle.
-        seed: Decides the orders.
-    """
-    import tensorflow as tf
-
-    inputs, targets = tf.constant(x), tf.constant(y)
-    order = tf.data.Dataset.range(len(x))
-    if shuffle:
-        order = order.shuffle(len(x), seed=seed, reshuffle_each_iteration=True)
-    gathered = order.batch(batch_size).map(lambda rows: (tf.gather(inputs, rows), tf.gather(targets, rows)))
-    return gathered.prefetch(tf.data.AUTOTUNE)
-
-
 @dataclass(frozen=True)
 class Source:
-    """Where a data set comes from, and how it is read and cut.
+    """Where a data set comes from, and how it is read and split.
 
     Args:
-        name: The name that it is loaded by.
-        title: What it is, in a line.
-        origin: Who made it and where it was published.
-        licence: On what terms it may be used.
+        name: Name that it is loaded by.
+        title: Description in one line.
+        origin: Authors and publication.
+        licence: Licence.
         input_shape: Shape of one example.
-        examples: Number of examples in all.
+        examples: Number of examples.
         class_names: Names of the classes, in the order of their labels.
-        levels: What the source's own numbers were divided by to lie in [0, 1].
-        read: Returns all examples and labels; it is given the seed, which generated problems use.
-        test: Share of the examples that are for test; they are drawn by seed, stratified. With a
-            whole number, the last ones, in the source's own order.
-        validation: The same, of what remains, where `load` is not told otherwise.
-        make: What `load` calls instead, with its own arguments, where the splits are not cut from what
-            `read` returns but made of another data set's.
+        levels: Divisor that brought the source's own numbers to [0, 1]. Defaults to 1.
+        read: Function of the seed that returns all examples and labels.
+        test: Share of the examples in the test set, a stratified sample; or the number of the last examples, in the
+            source's own order. Defaults to 0.2.
+        validation: The same for the validation set, of the remaining examples. Defaults to 0.1.
+        make: Function of the validation size and the seed that makes the data set of another one, instead of `read`.
     """
 
     name: str
@@ -267,33 +224,31 @@ class Source:
     make: Callable[[float | int | None, int], Dataset] | None = None
 
     def load(self, *, validation: float | int | None, seed: int) -> Dataset:
-        """Reads the data and splits it; `datasets.load` has the arguments."""
+        """Reads and splits the data; `datasets.load` documents the arguments."""
         seed = check("seed", seed, Seed)
         if self.make is not None:
             return self.make(validation, seed)
         in_order = isinstance(self.test, int)
         x, y = self.read(seed)
-        training = _fraction_or_count(len(y), self.test, "test")
-        rest, test = _cut(x, y, training, seed, in_order)
-        kept = self.validation if validation is None else validation
-        count = _fraction_or_count(len(rest), kept, "validation")
-        train, held_out = _cut(rest.x, rest.y, count, seed, in_order) if count else (rest, None)
+        training = _count_examples(len(y), self.test, "test")
+        rest, test = _split_off(x, y, training, seed, in_order)
+        size = self.validation if validation is None else validation
+        count = _count_examples(len(rest), size, "validation")
+        train, held_out = _split_off(rest.x, rest.y, count, seed, in_order) if count else (rest, None)
         return Dataset(self, train, held_out, test)
 
 
-def _fraction_or_count(examples: int, share: Any, name: str) -> int:
-    """Returns how many of `examples` a share or a number of them is."""
+def _count_examples(examples: int, share: Any, name: str) -> int:
+    """Returns the number of examples that a share or a number stands for."""
     share = check(name, share, float)
     count = round(examples * share) if 0 < share < 1 else int(share)
     if share < 0 or (share >= 1 and share != count) or count >= examples:
-        raise InvalidValue(
-            f"{name} must be a share in (0, 1) or a whole number from 0 to {examples - 1}; got {share:g}."
-        )
+        raise InvalidValue(f"{name} must be a share in (0, 1) or an integer from 0 to {examples - 1}; got {share:g}.")
     return count
 
 
-def _cut(x: np.ndarray, y: np.ndarray, count: int, seed: int, in_order: bool) -> tuple[Split, Split]:
-    """Cuts `count` examples off: the last ones, or a stratified sample."""
+def _split_off(x: np.ndarray, y: np.ndarray, count: int, seed: int, in_order: bool) -> tuple[Split, Split]:
+    """Splits off `count` examples: the last ones, or a stratified sample."""
     if in_order:
         return Split(x[:-count], y[:-count]), Split(x[-count:], y[-count:])
     from sklearn.model_selection import train_test_split
@@ -301,7 +256,5 @@ def _cut(x: np.ndarray, y: np.ndarray, count: int, seed: int, in_order: bool) ->
     try:
         x_rest, x_cut, y_rest, y_cut = train_test_split(x, y, test_size=count, stratify=y, random_state=seed)
     except ValueError as error:
-        raise InvalidValue(
-            f"{count} of {len(y)} examples cannot be cut off with every class in them: {error}"
-        ) from error
+        raise InvalidValue(f"{count} of {len(y)} examples cannot hold every class: {error}") from error
     return Split(x_rest, y_rest), Split(x_cut, y_cut)

@@ -8,7 +8,7 @@ from zoo.datasets.dataset import Source
 
 
 def read(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the 1,797 images `(1797, 8, 8, 1)` in [0, 1] and their labels; `seed` decides nothing."""
+    """Returns the 1,797 images `(1797, 8, 8, 1)` in [0, 1] and their labels, whatever the seed."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()

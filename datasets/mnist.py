@@ -26,7 +26,7 @@ def parse(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def read(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the images `(70000, 28, 28, 1)` in [0, 1] and their labels; `seed` decides nothing."""
+    """Returns the images `(70000, 28, 28, 1)` in [0, 1] and their labels, whatever the seed."""
     x, y = open_checked(FILE, parse)
     return x[..., None].astype(np.float32) / 255, y
 

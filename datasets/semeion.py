@@ -18,18 +18,18 @@ FILE = RemoteFile(
 
 
 def parse(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Reads the file, separated by spaces or by commas: 256 pixels and a label as one of ten a row."""
+    """Reads the file, separated by spaces or commas: per row 256 pixels and ten columns, the label as one-hot."""
     text = path.read_text("ascii").replace(",", " ")
     table = np.array([line.split() for line in text.splitlines() if line.strip()], np.float32)
     if table.shape[1:] != (266,):
-        raise ValueError(f"266 numbers a row were expected, {table.shape[-1]} found")
+        raise ValueError(f"a row must have 266 numbers; got {table.shape[-1]}")
     if not np.isin(table, (0, 1)).all() or (table[:, 256:].sum(axis=1) != 1).any():
-        raise ValueError("a number other than 0 and 1, or a row that is not of one class, was found")
+        raise ValueError("numbers must be 0 or 1, with one class per row")
     return table[:, :256].reshape(-1, 16, 16).astype(np.uint8), table[:, 256:].argmax(axis=1).astype(np.uint8)
 
 
 def read(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the images `(1593, 16, 16, 1)`, 0 or 1, and their labels; `seed` decides nothing."""
+    """Returns the images `(1593, 16, 16, 1)`, 0 or 1, and their labels, whatever the seed."""
     x, y = open_checked(FILE, parse)
     return x[..., None].astype(np.float32), y
 

@@ -1,4 +1,4 @@
-"""Digits side by side in an image, as in a house number, and the whole number to be read.
+"""Numbers of several digits side by side in an image, like house numbers.
 
 A small stand-in for the street numbers of Goodfellow et al., «Multi-digit number recognition from street view imagery
 using deep convolutional neural networks», ICLR 2014 (arXiv:1312.6082).
@@ -28,29 +28,29 @@ def sequences(
     shrink: int = 1,
     seed: int = 0,
 ) -> Dataset:
-    """Puts the digits of a data set side by side, each split's own in its sequences.
+    """Makes sequences of the digits of a data set; each split's sequences have its own digits.
 
-    All lengths are equally probable, and so are all digits of a split. A sequence stands in the middle of its image,
-    which has a margin of `shift` pixels, and is then moved as a whole.
+    All lengths are equally probable, and so are all digits of a split. A sequence is centered in its image, which has a
+    margin of `shift` pixels, and then moved at random.
 
-    A label has `1 + longest` columns: the length less 1, which is its class, and the digits from the left. Where there
-    is none, its class is the one after the digits' own, «none».
+    A label has `1 + longest` columns: the length minus 1 as a class, and the digits from the left. A place without a
+    digit has the class after the digits', "none".
 
     Args:
-        data: Images of single digits, each with its label.
-        per_digit: How many sequences a split has for each digit in it.
-        longest: Digits of the longest sequence; the shortest has one.
-        noise: Standard deviation of the Gaussian noise that is added to every pixel, before it is cut to [0, 1].
-        shift: How many pixels a sequence is moved at most, at random, in each of the four directions.
-        shrink: Side, in pixels, of the squares that the digits' pixels are first averaged over; 1 leaves them.
-        seed: Decides every draw.
+        data: Images of single digits with one label each.
+        per_digit: Number of sequences per digit of a split. Defaults to 1.
+        longest: Number of digits of the longest sequence; the shortest has one. Defaults to 5.
+        noise: Standard deviation of the Gaussian noise added to every pixel before clipping to [0, 1]. Defaults to 0.1.
+        shift: Largest random shift of a sequence in each of the four directions, in pixels. Defaults to 2.
+        shrink: Side in pixels of the squares that the digits are averaged over first. Defaults to 1.
+        seed: Random seed. Defaults to 0.
 
     Returns:
-        The sequences: images `(rows + 2 * shift, longest * columns + 2 * shift, channels)` in [0, 1], where the digits
-        have `rows` and `columns` once they are shrunk.
+        The sequences: images `(rows + 2 * shift, longest * columns + 2 * shift, channels)` in [0, 1], with the `rows`
+        and `columns` of the shrunk digits.
 
     Raises:
-        InvalidValue: A number of the wrong type or out of range, or examples that are not images with one label each.
+        InvalidValue: A number has the wrong type or is out of range, or the examples are not images with one label.
 
     >>> from zoo import datasets
     >>> data = sequences(datasets.load("digits"), longest=3)
@@ -64,12 +64,12 @@ def sequences(
     shrink = check("shrink", shrink, Annotated[int, at_least(1)])
     seed = check("seed", seed, Seed)
     if data.longest is not None or len(data.input_shape) != 3:
-        raise InvalidValue(f"Sequences are made of images with one label each, such as digits; got {data.name}.")
+        raise InvalidValue(f"data must be images with one label each, such as digits; got {data.name}.")
     source = _source(data.source, per_digit=per_digit, longest=longest, noise=noise, shift=shift, shrink=shrink)
-    made = {
-        # A stream of its own for each: the test set is the same with and without a validation set.
-        name: _put_together(
-            Split(_shrunk(split.x, shrink), split.y),
+    splits = {
+        # One generator per split: the test set is the same with and without a validation set.
+        name: _make_sequences(
+            Split(_shrink(split.x, shrink), split.y),
             round(len(split) * per_digit),
             longest=longest,
             none=data.classes,
@@ -79,10 +79,10 @@ def sequences(
         )
         for name, split in data.splits.items()
     }
-    return replace(data, source=source, **made)
+    return replace(data, source=source, **splits)
 
 
-def _put_together(
+def _make_sequences(
     digits: Split, count: int, *, longest: int, none: int, noise: np.float32, shift: int, random: np.random.Generator
 ) -> Split:
     _, rows, columns, channels = digits.x.shape
@@ -94,19 +94,18 @@ def _put_together(
     )
     top, left = shift + down, shift + right + (longest - length) * columns // 2
     for place in range(longest):
-        those = np.flatnonzero(length > place)
-        across = (left[those] + place * columns)[:, None, None] + np.arange(columns)
-        x[those[:, None, None], top[those, None, None] + np.arange(rows)[:, None], across] += digits.x[
-            chosen[those, place]
-        ]
+        longer = np.flatnonzero(length > place)
+        across = (left[longer] + place * columns)[:, None, None] + np.arange(columns)
+        down = top[longer, None, None] + np.arange(rows)[:, None]
+        x[longer[:, None, None], down, across] += digits.x[chosen[longer, place]]
     labels = np.where(np.arange(longest) < length[:, None], digits.y[chosen], none)
     return Split(np.clip(x, 0, 1, out=x), np.column_stack([length - 1, labels]))
 
 
-def _shrunk(x: np.ndarray, shrink: int) -> np.ndarray:
+def _shrink(x: np.ndarray, shrink: int) -> np.ndarray:
     examples, rows, columns, channels = x.shape
     if rows % shrink or columns % shrink:
-        raise InvalidValue(f"shrink must divide the images' sides, {rows} and {columns}; got {shrink}.")
+        raise InvalidValue(f"shrink must divide the sides of the images, {rows} and {columns}; got {shrink}.")
     return x.reshape(examples, rows // shrink, shrink, columns // shrink, shrink, channels).mean(axis=(2, 4))
 
 
@@ -128,12 +127,12 @@ def _source(single: Source, *, per_digit: float, longest: int, noise: float, shi
 
 def _load(single: Source, settings: dict, validation: float | int | None, seed: int) -> Dataset:
     if validation is not None and check("validation", validation, float) >= 1:
-        validation = round(validation / settings["per_digit"])  # a number of sequences, which so many digits make
+        validation = round(validation / settings["per_digit"])  # from a number of sequences to one of digits
     return sequences(single.load(validation=validation, seed=seed), **settings, seed=seed)
 
 
 SOURCES = (
     _source(digits.SOURCE, per_digit=8.0, longest=5, noise=0.1, shift=2, shrink=1),
-    # At full size they would take a gigabyte, and twenty times the time of a single digit.
+    # At full size they would take a gigabyte, and twenty times the training time of single digits.
     _source(mnist.SOURCE, per_digit=0.4, longest=5, noise=0.1, shift=2, shrink=2),
 )

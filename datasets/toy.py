@@ -12,11 +12,11 @@ EXAMPLES = 1000
 
 
 def xor(seed: int = 0, *, examples: int = EXAMPLES, noise: float = 0.25) -> tuple[np.ndarray, np.ndarray]:
-    """Returns four clouds at (+-1, +-1); a cloud's class is whether its coordinates differ in sign.
+    """Returns four clouds at (+-1, +-1); class 1 is where the coordinates differ in sign.
 
     Args:
-        seed: Decides the points.
-        examples: Number of points.
+        seed: Random seed. Defaults to 0.
+        examples: Number of points. Defaults to 1,000.
         noise: Standard deviation of a cloud, in each coordinate.
 
     >>> x, y = xor(noise=0)
@@ -25,8 +25,8 @@ def xor(seed: int = 0, *, examples: int = EXAMPLES, noise: float = 0.25) -> tupl
     """
     random = np.random.default_rng(seed)
     corner = np.arange(examples) % 4
-    centre = np.stack([corner % 2, corner // 2], axis=1) * 2 - 1
-    x = centre + noise * random.standard_normal((examples, 2))
+    center = np.stack([corner % 2, corner // 2], axis=1) * 2 - 1
+    x = center + noise * random.standard_normal((examples, 2))
     return x.astype(np.float32), corner % 2 ^ corner // 2
 
 
@@ -39,7 +39,7 @@ def rings(seed: int = 0, *, examples: int = EXAMPLES, noise: float = 0.08) -> tu
 
 
 def moons(seed: int = 0, *, examples: int = EXAMPLES, noise: float = 0.15) -> tuple[np.ndarray, np.ndarray]:
-    """Returns two half circles that reach into each other, with Gaussian noise."""
+    """Returns two interleaving half circles, with Gaussian noise."""
     from sklearn.datasets import make_moons
 
     x, y = make_moons(examples, noise=noise, random_state=seed)
@@ -49,13 +49,13 @@ def moons(seed: int = 0, *, examples: int = EXAMPLES, noise: float = 0.15) -> tu
 def spirals(
     seed: int = 0, *, examples: int = EXAMPLES, noise: float = 0.03, turns: float = 1.5
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns two spirals, one the other turned by half a circle.
+    """Returns two spirals, one of them rotated by half a circle.
 
     Args:
-        seed: Decides the points.
-        examples: Number of points.
+        seed: Random seed. Defaults to 0.
+        examples: Number of points. Defaults to 1,000.
         noise: Standard deviation of the noise, in each coordinate; the outer radius is 1.
-        turns: How often each arm goes round.
+        turns: Number of turns of each arm. Defaults to 1.5.
     """
     random = np.random.default_rng(seed)
     label = np.arange(examples) % 2

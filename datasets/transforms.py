@@ -1,4 +1,4 @@
-"""Images moved, framed and enlarged."""
+"""Images that are moved, framed and enlarged."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from zoo.errors import InvalidValue
 
 
 def shifted(x: np.ndarray, down: int = 0, right: int = 0) -> np.ndarray:
-    """Returns images moved by whole pixels. What leaves the image is lost, and 0 comes in.
+    """Returns images moved by whole pixels; the pixels that come in are 0.
 
     Args:
         x: Images, `(examples, rows, columns, channels)`.
-        down: By how many rows; upwards below 0.
-        right: By how many columns; to the left below 0.
+        down: Number of rows; negative for up. Defaults to 0.
+        right: Number of columns; negative for left. Defaults to 0.
 
     >>> shifted(np.arange(4).reshape(1, 2, 2, 1), right=1)[0, :, :, 0].tolist()
     [[0, 0], [0, 2]]
@@ -24,14 +24,14 @@ def shifted(x: np.ndarray, down: int = 0, right: int = 0) -> np.ndarray:
     _, rows, columns, _ = x.shape
     moved = np.zeros_like(x)
     if abs(down) < rows and abs(right) < columns:
-        here = [slice(max(0, by), size + min(0, by)) for by, size in ((down, rows), (right, columns))]
-        there = [slice(max(0, -by), size - max(0, by)) for by, size in ((down, rows), (right, columns))]
-        moved[:, here[0], here[1]] = x[:, there[0], there[1]]
+        target = [slice(max(0, by), size + min(0, by)) for by, size in ((down, rows), (right, columns))]
+        source = [slice(max(0, -by), size - max(0, by)) for by, size in ((down, rows), (right, columns))]
+        moved[:, target[0], target[1]] = x[:, source[0], source[1]]
     return moved
 
 
 def with_shifted(data: Dataset) -> Dataset:
-    """Returns a data set whose training examples come five times: as they are, and moved by a pixel each way.
+    """Returns a data set with five times the training examples: as they are, and moved by a pixel each way.
 
     Source: Nielsen, «Neural Networks and Deep Learning», 2015, chapter 6 (expand_mnist.py).
 
@@ -39,47 +39,45 @@ def with_shifted(data: Dataset) -> Dataset:
     >>> len(with_shifted(datasets.load("digits")).train)
     6470
     """
-    _of_images(data)
+    _check_images(data)
     moves = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
     x = np.concatenate([shifted(data.train.x, down, right) for down, right in moves])
-    source = replace(data.source, title=f"{data.source.title}; training images moved by a pixel each way besides")
+    source = replace(data.source, title=f"{data.source.title}; with training images moved by a pixel each way")
     return replace(data, source=source, train=Split(x, np.tile(data.train.y, len(moves))))
 
 
 def framed(data: Dataset, side: int) -> Dataset:
-    """Returns a data set of larger images, which have a margin of 0 all around.
+    """Returns a data set of larger images, padded with 0 on all sides.
 
-    Images that fit twice or more are enlarged first, by as much as leaves a margin of a quarter of the new ones.
+    Images that fit twice or more are enlarged first, so that a margin of a quarter of the new image is left.
 
     Args:
-        data: Images.
-        side: Rows and columns of the larger images.
+        data: Data set of images.
+        side: Number of rows and columns of the larger images.
 
     Raises:
-        InvalidValue: No images, or larger ones.
+        InvalidValue: The examples are not images, or are larger.
 
     >>> from zoo import datasets
     >>> framed(datasets.load("digits"), 32).input_shape
     (32, 32, 1)
     """
-    _of_images(data)
+    _check_images(data)
     rows, columns, _ = data.input_shape
     if max(rows, columns) > side:
-        raise InvalidValue(f"Images of {rows}x{columns} are larger than {side}x{side}.")
+        raise InvalidValue(f"side must be at least that of the images, {rows}x{columns}; got {side}.")
     times = max(1, side // 2 // max(rows, columns))
     margins = [(side - times * size) // 2 for size in (rows, columns)]
     around = [(before, side - times * size - before) for before, size in zip(margins, (rows, columns), strict=True)]
 
-    def enlarged(split: Split) -> Split:
+    def enlarge(split: Split) -> Split:
         x = split.x.repeat(times, axis=1).repeat(times, axis=2)
         return Split(np.pad(x, [(0, 0), *around, (0, 0)]), split.y)
 
     source = replace(data.source, input_shape=(side, side, data.input_shape[2]))
-    return replace(data, source=source, **{name: enlarged(split) for name, split in data.splits.items()})
+    return replace(data, source=source, **{name: enlarge(split) for name, split in data.splits.items()})
 
 
-def _of_images(data: Dataset) -> None:
+def _check_images(data: Dataset) -> None:
     if len(data.input_shape) != 3:
-        raise InvalidValue(
-            f"Only images can be moved and framed; {data.name} has examples of shape {data.input_shape}."
-        )
+        raise InvalidValue(f"data must be images; {data.name} has examples of shape {data.input_shape}.")

@@ -90,18 +90,18 @@ def test_zoo_data_comes_before_the_cache(empty_machine, file, tmp_path, monkeypa
 
 def test_a_zoo_data_that_is_no_folder_is_refused(empty_machine, file, monkeypatch):
     monkeypatch.setenv("ZOO_DATA", "/nowhere/at/all")
-    with pytest.raises(DataError, match=r"\$ZOO_DATA names /nowhere/at/all, which is not a folder"):
+    with pytest.raises(DataError, match=r"\$ZOO_DATA must be a folder; got /nowhere/at/all"):
         open_checked(file, parse)
 
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"", "is cut off, damaged or another kind of file"),
-        (BYTES[:-3], "is cut off, damaged or another kind of file"),
-        (b"\xff\xfe\x00rubbish", "is cut off, damaged or another kind of file"),
-        (BYTES[:12], "can be read, but its content is not tiny.data's"),
-        (BYTES.replace(b"5", b"6"), "can be read, but its content is not tiny.data's"),
+        (b"", "is truncated, damaged or another kind of file"),
+        (BYTES[:-3], "is truncated, damaged or another kind of file"),
+        (b"\xff\xfe\x00rubbish", "is truncated, damaged or another kind of file"),
+        (BYTES[:12], "does not hold the data of tiny.data"),
+        (BYTES.replace(b"5", b"6"), "does not hold the data of tiny.data"),
     ],
 )
 def test_a_bad_file_is_refused_and_left_alone(empty_machine, server, file, content, complaint):
@@ -110,7 +110,7 @@ def test_a_bad_file_is_refused_and_left_alone(empty_machine, server, file, conte
     with pytest.raises(DataError, match=complaint) as error:
         open_checked(file, parse)
     assert str(empty_machine / "tiny.data") in str(error.value)
-    assert "Put a good tiny.data in its place" in str(error.value)
+    assert "Replace it by a good tiny.data" in str(error.value)
     assert (empty_machine / "tiny.data").read_bytes() == content
     assert server.asked == 0
 
@@ -128,7 +128,7 @@ def test_a_failed_download_leaves_nothing_behind(empty_machine, server, file, an
     with pytest.raises(DataError) as error:
         open_checked(file, parse)
     assert file.url in str(error.value)
-    assert "A good tiny.data can be put in" in str(error.value)
+    assert "Put a good tiny.data in" in str(error.value)
     assert "$ZOO_DATA" in str(error.value)
     assert list(empty_machine.iterdir()) == []
 
@@ -145,7 +145,7 @@ def test_a_cache_that_cannot_be_written_is_said(tmp_path, monkeypatch, file):
     monkeypatch.delenv("ZOO_DATA", raising=False)
     (tmp_path / "home").write_text("a file where a folder should be")
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
-    with pytest.raises(DataError, match="A good tiny.data can be put in") as error:
+    with pytest.raises(DataError, match="Put a good tiny.data in") as error:
         open_checked(file, parse)
     assert str(tmp_path / "home") in str(error.value)
 

@@ -58,7 +58,7 @@ def test_validation_out_of_range_is_refused(validation):
 
 
 def test_too_few_examples_for_every_class_are_refused():
-    with pytest.raises(InvalidValue, match="5 of 1438 examples cannot be cut off with every class in them"):
+    with pytest.raises(InvalidValue, match="5 of 1438 examples cannot hold every class"):
         datasets.load("digits", validation=5)
 
 

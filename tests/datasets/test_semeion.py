@@ -34,14 +34,14 @@ def test_rows_separated_by_spaces_or_commas_are_read(tmp_path, text):
 def test_a_damaged_row_is_refused(empty_machine, row):
     empty_machine.mkdir(parents=True)
     (empty_machine / "semeion.data").write_text("\n".join(" ".join(each) for each in (ROW_0, row)))
-    with pytest.raises(DataError, match="semeion.data is cut off, damaged or another kind of file"):
+    with pytest.raises(DataError, match="semeion.data is truncated, damaged or another kind of file"):
         datasets.load("semeion")
 
 
 def test_rows_of_another_data_set_are_refused(empty_machine):
     empty_machine.mkdir(parents=True)
     (empty_machine / "semeion.data").write_text("\n".join(" ".join(each) for each in (ROW_0, ROW_7)))
-    with pytest.raises(DataError, match="can be read, but its content is not semeion.data's"):
+    with pytest.raises(DataError, match="does not hold the data of semeion.data"):
         datasets.load("semeion")
 
 

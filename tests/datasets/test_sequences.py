@@ -98,7 +98,7 @@ def test_the_test_set_is_the_same_whatever_is_kept_for_validation():
         ({"longest": 0}, "longest must be an integer >= 1; got 0"),
         ({"noise": -0.1}, "noise must be a number >= 0; got -0.1"),
         ({"per_digit": 0}, "per_digit must be a number > 0; got 0"),
-        ({"shrink": 3}, "shrink must divide the images' sides, 8 and 8; got 3"),
+        ({"shrink": 3}, "shrink must divide the sides of the images, 8 and 8; got 3"),
     ],
 )
 def test_a_setting_out_of_range_is_refused(settings, sentence):
@@ -108,7 +108,7 @@ def test_a_setting_out_of_range_is_refused(settings, sentence):
 
 @pytest.mark.parametrize("name", ["moons", "digits_sequences"])
 def test_sequences_are_made_of_single_digits(name):
-    with pytest.raises(InvalidValue, match=f"made of images with one label each, such as digits; got {name}"):
+    with pytest.raises(InvalidValue, match=f"data must be images with one label each, such as digits; got {name}"):
         sequences(datasets.load(name))
 
 

@@ -39,7 +39,7 @@ def test_images_get_a_margin_and_are_enlarged_where_they_fit_twice():
 
 
 def test_larger_images_and_points_are_refused():
-    with pytest.raises(InvalidValue, match="Images of 8x8 are larger than 6x6"):
+    with pytest.raises(InvalidValue, match="side must be at least that of the images, 8x8; got 6"):
         framed(DIGITS, 6)
-    with pytest.raises(InvalidValue, match=r"Only images can be moved and framed; moons has examples of shape \(2,\)"):
+    with pytest.raises(InvalidValue, match=r"data must be images; moons has examples of shape \(2,\)"):
         with_shifted(datasets.load("moons"))

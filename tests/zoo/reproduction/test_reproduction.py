@@ -51,7 +51,7 @@ def test_a_row_or_table_that_there_is_not(results, tmp_path):
     with pytest.raises(UnknownName, match='Did you mean "moons"'):
         reproduction.reproduce("moon", results=results)
     (tmp_path / "other.csv").write_text("a,b\n")
-    with pytest.raises(InvalidValue, match="is no table of results"):
+    with pytest.raises(InvalidValue, match="is not a table of results"):
         reproduction.read(tmp_path / "other.csv")
 
 
