@@ -1,7 +1,8 @@
 """Training by name: `train("deep_mlp", "mnist", recipe="nielsen")`; and `fit`, for any Keras model."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 from zoo.runs.run import Run
 from zoo.training.probing import probe
@@ -15,17 +16,13 @@ if TYPE_CHECKING:
 
 __all__ = ["EstimateCurvature", "Run", "SlowFit", "compile_model", "fit", "probe", "resume", "train", "train_in_memory"]
 
-# What imports TensorFlow.
-_homes = {
-    "EstimateCurvature": "zoo.optimizers.curvature",
-    "SlowFit": "zoo.loop.fallback",
-    "compile_model": "zoo.training.in_memory",
-    "fit": "zoo.loop.fit",
-    "train_in_memory": "zoo.training.in_memory",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _homes:
-        return getattr(importlib.import_module(_homes[name]), name)
-    raise AttributeError(f"module 'zoo.training' has no attribute {name!r}")
+# Names whose modules import TensorFlow.
+__getattr__, _, _ = lazy_loader.attach(
+    "zoo",
+    submod_attrs={
+        "loop.fallback": ["SlowFit"],
+        "loop.fit": ["fit"],
+        "optimizers.curvature": ["EstimateCurvature"],
+        "training.in_memory": ["compile_model", "train_in_memory"],
+    },
+)

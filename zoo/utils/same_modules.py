@@ -1,7 +1,7 @@
 """One set of modules under two names.
 
-In a checkout, `datasets/` and `tuning/` lie at the top and can be imported by those names. Installed,
-they are `zoo.datasets` and `zoo.tuning` only, because Hugging Face has a package called `datasets` too.
+In a checkout, `datasets/` and `tuning/` are at the top and can be imported by those names. Installed, they are
+`zoo.datasets` and `zoo.tuning` only, because Hugging Face publishes a package called `datasets`, too.
 """
 
 from __future__ import annotations
@@ -15,18 +15,22 @@ from typing import Any
 
 
 def import_as(name: str, module: str) -> None:
-    """Makes the package `name`, and every module in it, the same objects as the package `module`.
+    """Makes the package `name` and all its modules the same objects as the package `module`.
+
+    Does nothing if the package is imported by the name `module`.
 
     Args:
-        name: The name that was imported, as in `"datasets"`.
-        module: The package's own name, as in `"zoo.datasets"`.
+        name: Name by which the package is imported, as in `"datasets"`.
+        module: Name of the package when installed, as in `"zoo.datasets"`.
     """
     if name != module:
         sys.modules[name] = importlib.import_module(module)
-        sys.meta_path.insert(0, _Finder(name, module))
+        sys.meta_path.insert(0, _AliasFinder(name, module))
 
 
-class _Finder(MetaPathFinder, Loader):
+class _AliasFinder(MetaPathFinder, Loader):
+    """Imports `name.x` as `module.x`."""
+
     def __init__(self, name: str, module: str) -> None:
         self._name, self._module = name, module
         self._specs: dict[str, ModuleSpec | None] = {}
@@ -40,6 +44,6 @@ class _Finder(MetaPathFinder, Loader):
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """Gives the module back its own `__spec__`, which importlib has replaced."""
+        """Restores the module's `__spec__`, which importlib has replaced by that of the alias."""
         assert module.__spec__ is not None
         module.__spec__ = self._specs.pop(module.__spec__.name)

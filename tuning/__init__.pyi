@@ -1,0 +1,10 @@
+from .hypermodels import HyperModel as HyperModel
+from .hypermodels import hypermodel as hypermodel
+from .results import SearchResult as SearchResult
+from .searching import resume as resume
+from .searching import search as search
+from .searching import train as train
+from .spaces import Choice as Choice
+from .spaces import Range as Range
+from .spaces import Space as Space
+from .spaces import space as space
