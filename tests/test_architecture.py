@@ -11,29 +11,46 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# From the ground up; a room may import those on its own floor and below. README's picture is made of this table.
+# From the ground up; a room may import from its own floor and below. The picture in README.md is made of this table:
+# `python tests/test_architecture.py` writes it.
 FLOORS = [
-    {"zoo": "", "zoo.errors": "", "zoo.utils": ""},
-    {"zoo.datasets": ""},
     {
-        "zoo.activations": "",
-        "zoo.initializers": "",
-        "zoo.losses": "",
-        "zoo.metrics": "",
-        "zoo.layers": "",
-        "zoo.optimizers": "",
-        "zoo.recipes": "",
+        "zoo": "the public names, imported on first use",
+        "zoo.errors": "what every error and its message has in common",
+        "zoo.utils": "legal values as data, whole files, figures; keras_private: private names of Keras and TensorFlow",
     },
-    {"zoo.models": ""},
-    {"zoo.saving": ""},
-    {"zoo.telemetry": "", "zoo.pretraining": "", "zoo.exporting": ""},
-    {"zoo.distribution": ""},
-    {"zoo.loop": ""},
-    {"zoo.runs": ""},
-    {"zoo.training": ""},
-    {"zoo.ensembles": "", "zoo.evaluation": "", "zoo.models.weights.making": ""},
-    {"zoo.experiments": "", "zoo.reproduction": "", "zoo.tuning": ""},
-    {"zoo.commands": "", "zoo.cli": ""},
+    {"zoo.datasets": "what goes in, as arrays; knows nothing of models"},
+    {
+        "zoo.activations": "scaled tanh",
+        "zoo.initializers": "the initial weights of the papers",
+        "zoo.losses": "losses that Keras does not have",
+        "zoo.metrics": "metrics that Keras does not have",
+        "zoo.layers": "one layer per file",
+        "zoo.optimizers": "stochastic diagonal Levenberg-Marquardt, SGD with scheduled momentum",
+        "zoo.recipes": "a training as data; objectives: what a loss means",
+    },
+    {"zoo.models": "create(), list_models(); one family per file, with its recipes and search spaces; weights"},
+    {"zoo.saving": "model files, opened safely"},
+    {
+        "zoo.telemetry": "GradientRecorder, GradientProbe: when, where and what to record; figures",
+        "zoo.pretraining": "greedy layer-wise pre-training, without labels",
+        "zoo.exporting": "SavedModel, ONNX and LiteRT, each verified in another process",
+    },
+    {"zoo.distribution": "devices, workers, child processes"},
+    {"zoo.loop": "fit() for any Keras model: many steps per compiled call; checkpoints"},
+    {"zoo.runs": "run folders: what was trained, how, and with what result; open_run()"},
+    {"zoo.training": "train(), resume(), probe(): training by name"},
+    {
+        "zoo.ensembles": "several networks trained at once and averaged",
+        "zoo.evaluation": "intervals, confusion matrix and calibration of a trained model",
+        "zoo.models.weights.making": "pre-trained weights from a finished run",
+    },
+    {
+        "zoo.experiments": "one question of the lecture each: tables and figures",
+        "zoo.reproduction": "published results beside ours: results.csv, row by row",
+        "zoo.tuning": "search(): spaces, KerasTuner's algorithms, workers, results",
+    },
+    {"zoo.commands": "the `zoo` command, one file per group of commands", "zoo.cli": "its entry point"},
 ]
 FORBIDDEN = {"zoo.models": {"zoo.datasets"}, "zoo.layers": {"zoo.datasets"}}
 SOURCES = sorted(path for package in ("zoo", "datasets", "tuning") for path in (ROOT / package).rglob("*.py"))
@@ -234,3 +251,34 @@ def test_a_class_s_own_private_names_are_no_use_of_others():
 @pytest.mark.parametrize("path", [path for path in SOURCES if path != PRIVATE], ids=module_of)
 def test_private_names_of_keras_are_in_one_file(path):
     assert private_uses(parse(path), imports_of(path)) == []
+
+
+def picture_of(floors):
+    """Returns the rooms as lines of text, from the top floor down."""
+    width = max(len(room) for floor in floors for room in floor)
+    lines = []
+    for number, floor in reversed(list(enumerate(floors))):
+        for index, (room, description) in enumerate(floor.items()):
+            lines.append(f"{'' if index else number:>2}  {room:<{width}}  {description}")
+    return "\n".join(lines)
+
+
+README = ROOT / "README.md"
+BLOCK = re.compile(r"(?<=<!-- python tests/test_architecture.py -->\n```text\n).*?(?=\n```)", re.DOTALL)
+
+
+def test_a_picture_shows_the_rooms_from_the_top_floor_down():
+    floors = [{"a": "ground", "b": "beside it"}, {"attic": "top"}]
+    assert picture_of(floors).split("\n") == [" 1  attic  top", " 0  a      ground", "    b      beside it"]
+
+
+def test_readme_has_the_picture_of_the_house():
+    assert BLOCK.findall(README.read_text(encoding="utf-8")) == [picture_of(FLOORS)]
+
+
+def test_every_room_has_a_description():
+    assert all(description for floor in FLOORS for description in floor.values())
+
+
+if __name__ == "__main__":
+    README.write_text(BLOCK.sub(lambda _: picture_of(FLOORS), README.read_text(encoding="utf-8")), encoding="utf-8")
