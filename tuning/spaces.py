@@ -145,7 +145,7 @@ class Space(Mapping[str, Any]):
             return tuple(parameter) if isinstance(parameter, list) else parameter
 
         parameters = {name: read(parameter) for name, parameter in content["parameters"].items()}
-        return cls(content["model"], Recipe(**content["recipe"]), parameters)
+        return cls(content["model"], Recipe.from_dict(content["recipe"]), parameters)
 
     def annotation(self, name: str) -> Any:
         """Returns the annotation of a parameter's values.

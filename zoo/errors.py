@@ -40,7 +40,7 @@ class UnsafeFile(ZooError, ValueError):
     exit_code = 1
 
     def __init__(self, path: object, reason: str) -> None:
-        super().__init__(f"{path} is not opened: {reason}.")
+        super().__init__(f"Cannot open {path}: {reason.rstrip('.')}.")
 
 
 class RunFailed(ZooError, RuntimeError):

@@ -86,14 +86,10 @@ class Origin:
         checked = {name: check(name, value, _LEGAL_DATA[name]) for name, value in data.items()}
         if classes:
             checked["class_names"] = [check("class_names", label, str) for label in classes]
-        try:
-            recipe = None if content["recipe"] is None else Recipe(**content["recipe"])
-        except (TypeError, AttributeError, ValueError) as error:
-            raise InvalidValue(f"Invalid recipe: {error}") from error
         return cls(
             model=check("model", content["model"], str),
             options=tuples_from_lists(content["options"]),
-            recipe=recipe,
+            recipe=None if content["recipe"] is None else Recipe.from_dict(content["recipe"]),
             data=checked,
             seed=check("seed", content["seed"], Seed | None),
             test={name: check(name, value, float) for name, value in content["test"].items()},

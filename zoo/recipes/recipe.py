@@ -104,7 +104,7 @@ class Recipe:
             raise InvalidValue(f"{self.name}: learning_rate_factors and learning_rate_decay exclude each other.")
         for name in ("pretraining", "classifier"):
             if isinstance(content := getattr(self, name), Mapping):
-                keep(name, Recipe(**content))
+                keep(name, Recipe.from_dict(content))
 
     @property
     def objective(self) -> Objective:
@@ -112,7 +112,7 @@ class Recipe:
         return OBJECTIVES[self.loss]
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the recipe as plain values; `Recipe(**values)` makes it again."""
+        """Returns the recipe as plain values; `from_dict` makes it again."""
 
         def plain(value: Any) -> Any:
             if isinstance(value, Recipe):
@@ -120,6 +120,26 @@ class Recipe:
             return dict(value) if isinstance(value, Mapping) else value
 
         return {each.name: plain(getattr(self, each.name)) for each in dataclasses.fields(self)}
+
+    @classmethod
+    def from_dict(cls, content: Any) -> Recipe:
+        """Makes a recipe from the values of `to_dict`.
+
+        Raises:
+            InvalidValue: A field is missing or unknown, or has the wrong type or value.
+        """
+        if not isinstance(content, Mapping):
+            raise InvalidValue(f"recipe must be a dict; got {type(content).__name__}.")
+        fields = [field.name for field in dataclasses.fields(cls)]
+        if unknown := sorted(set(content) - set(fields)):
+            raise InvalidValue(f"recipe must have no fields but {', '.join(fields)}; got {unknown[0]!r}.")
+        required = {field.name for field in dataclasses.fields(cls) if field.default is field.default_factory}
+        if missing := sorted(required - set(content)):
+            raise InvalidValue(f"recipe must have {', '.join(sorted(required))}; {missing[0]!r} is missing.")
+        try:
+            return cls(**content)
+        except (TypeError, AttributeError, ValueError) as error:
+            raise InvalidValue(f"Invalid recipe: {error}") from error
 
 
 def tuples_from_lists(options: Mapping[str, Any]) -> dict[str, Any]:

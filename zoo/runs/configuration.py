@@ -121,7 +121,7 @@ class Configuration:
         configuration = resolve(
             content["model"],
             expected["name"] if dataset is None else dataset,
-            recipe=Recipe(**content["recipe"]),
+            recipe=Recipe.from_dict(content["recipe"]),
             epochs=epochs,
             validation=content["validation"] if dataset is None else None,
             seed=content["seed"],

@@ -284,12 +284,13 @@ def test_options_and_names_are_checked_as_anyone_s(file):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"recipe": {"name": "x", "lambda": 1}}, "The recipe is none"),
-        ({"recipe": [1]}, "The recipe is none"),
+        ({"recipe": {"name": "x", "lambda": 1}}, "recipe must have no fields but name, .*; got 'lambda'"),
+        ({"recipe": {"name": "x"}}, "recipe must have batch_size, .*; 'batch_size' is missing"),
+        ({"recipe": [1]}, "recipe must be a dict; got list"),
         ({"data": {"path": "/etc"}}, "got 'path'"),
         ({"test": {"accuracy": "high"}}, "accuracy must be a number"),
         ({"seed": -1}, "seed must be"),
-        ({"options": []}, "options should be a table"),
+        ({"options": []}, "options must be a dict; got list"),
         ({"more": 1}, "and nothing else"),
     ],
 )

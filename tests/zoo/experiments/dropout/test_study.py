@@ -94,5 +94,5 @@ def test_accuracy_and_loss_are_keras_own():
 
 
 def test_fewer_labels_than_classes_are_refused():
-    with pytest.raises(InvalidValue, match="labels must be from 10, one a class, to 1294; got 9"):
+    with pytest.raises(InvalidValue, match="labels must be from 10, one per class, to 1294; got 9"):
         dropout.run("digits", **{**QUICK, "labels": 9})

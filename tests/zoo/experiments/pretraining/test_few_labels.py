@@ -56,7 +56,7 @@ def test_a_repeated_split_has_each_example_equally_often():
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"labels": (9,)}, "labels must be from 10, one a class, to 1294; got 9"),
+        ({"labels": (9,)}, "labels must be from 10, one per class, to 1294; got 9"),
         ({"labels": ()}, "labels must be positive integers"),
         ({"width": -1}, "width must be an integer >= 1; got -1"),
     ],
