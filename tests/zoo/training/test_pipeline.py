@@ -177,7 +177,11 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("name", "wrong", "message"),
         [
-            ("dbn", {"unlabelled": np.zeros((5, 8, 7, 1))}, r"unlabelled must have shape \(n, 8, 8, 1\); got \(5, 8, 7, 1\)"),
+            (
+                "dbn",
+                {"unlabelled": np.zeros((5, 8, 7, 1))},
+                r"unlabelled must have shape \(n, 8, 8, 1\); got \(5, 8, 7, 1\)",
+            ),
             ("dbn", {"unlabelled": np.full((5, 8, 8, 1), np.nan)}, "must be finite"),
             ("dbn", {"labels": 5}, "labels must be from 10, one per class, to 1294; got 5"),
             ("dbn", {"pretraining_epochs": 0}, "epochs must be an integer >= 1"),
