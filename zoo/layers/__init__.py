@@ -1,9 +1,9 @@
-"""Layers that Keras does not have: each is serialisable, and useful alone.
+"""Layers that Keras does not have. Each is serializable and can be used on its own.
 
-Once this is imported, Keras opens every file that a model of these layers was saved to.
+After importing this package, Keras can open saved models that contain these layers.
 """
 
-# What such files name besides.
+# Registered with Keras for the same files.
 from zoo import activations, initializers, losses, metrics, optimizers  # noqa: F401
 from zoo.layers.corruption import Corruption
 from zoo.layers.digit_width import DigitWidth

@@ -1,4 +1,4 @@
-"""Noise on the inputs of a denoising auto-encoder."""
+"""Noise on the inputs of a denoising autoencoder."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ Noise = Literal["masking", "salt_and_pepper", "gaussian"]
 
 @keras.saving.register_keras_serializable("zoo")
 class Corruption(keras.layers.Layer):
-    """Corrupts its inputs while a model trains, and leaves them alone otherwise.
+    """Corrupts the inputs during training; otherwise returns them unchanged.
 
     Args:
-        noise: `"masking"` sets inputs to 0, and scales nothing; `"salt_and_pepper"` sets them to 0 or
-            1, with equal chances; `"gaussian"` adds normal noise.
-        level: The share of the inputs that is set; of Gaussian noise, its standard deviation.
-        seed: Decides the noise; None draws it from Keras' global seed.
+        noise: `"masking"` sets inputs to 0 without scaling the others; `"salt_and_pepper"` sets them to 0 or 1 with
+            equal probability; `"gaussian"` adds normal noise. Defaults to `"masking"`.
+        level: Fraction of the inputs that is set, or the standard deviation of Gaussian noise. Defaults to 0.25.
+        seed: Random seed. Defaults to None, which draws it from Keras' global seed.
 
     Raises:
-        InvalidValue: An argument of the wrong type or out of range.
+        InvalidValue: An argument has the wrong type or is out of range.
 
     Source: Vincent et al., JMLR 11, 2010, section 3.3.
 

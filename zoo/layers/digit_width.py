@@ -1,4 +1,4 @@
-"""Digits made equally wide."""
+"""Normalization of the width of digits."""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ from zoo.utils.constraints import at_least, check
 
 @keras.saving.register_keras_serializable("zoo")
 class DigitWidth(keras.layers.Layer):
-    """Stretches or narrows what is on each image to a given width, and puts it in the middle; its height is left.
+    """Scales the content of each image to a given width and centers it horizontally; the height is unchanged.
 
-    A net that is trained on narrow digits errs on others than one that is trained on wide ones: averaged, they err
-    on fewer.
+    Networks trained on narrow and on wide digits make different errors, so their average makes fewer.
 
     Args:
-        width: The width in pixels.
+        width: Width of the content, in pixels.
 
-    Input shape: `(batch, rows, columns, channels)`, with the background 0.
-    Output shape: The same.
+    Input shape: `(batch, rows, columns, channels)`, with background 0.
+    Output shape: Same as the input shape.
 
     Raises:
-        InvalidValue: A width below 1 or above that of the images.
+        InvalidValue: `width` is less than 1 or greater than that of the images.
 
     Source: Ciresan, Meier and Schmidhuber, CVPR 2012, section 3.
 
@@ -43,13 +42,13 @@ class DigitWidth(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         rows, columns = inputs.shape[1:3]
-        inked = ops.cast(ops.any(ops.greater(inputs, 0), axis=(1, 3)), "int32")
-        left = ops.argmax(inked, axis=1)
-        right = columns - ops.argmax(ops.flip(inked, axis=1), axis=1)
-        left, right = (ops.cast(each, "float32")[:, None, None] for each in (left, right))
+        occupied = ops.cast(ops.any(ops.greater(inputs, 0), axis=(1, 3)), "int32")
+        left = ops.argmax(occupied, axis=1)
+        right = columns - ops.argmax(ops.flip(occupied, axis=1), axis=1)
+        left, right = (ops.cast(edge, "float32")[:, None, None] for edge in (left, right))
         offset = np.arange(columns, dtype="float32") - (columns - self.width) // 2 + 0.5  # from the new left edge
         across = left + offset[None, None, :] * (right - left) / self.width - 0.5
-        # Half a pixel beyond an edge there is still that edge; farther out there is nothing.
+        # Up to half a pixel beyond an edge, the value is that of the edge; farther out it is 0.
         within = (offset > 0) & (offset < self.width)
         across = ops.where(within[None, None, :], ops.clip(across, left, right - 1), -2.0)
         across = ops.broadcast_to(across, (ops.shape(inputs)[0], rows, columns))
@@ -58,7 +57,7 @@ class DigitWidth(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         if len(input_shape) == 4 and input_shape[2] is not None and self.width > input_shape[2]:
-            raise InvalidValue(f"width must be at most that of the images, {input_shape[2]}; got {self.width}.")
+            raise InvalidValue(f"width must be at most {input_shape[2]}, the width of the images; got {self.width}.")
         return input_shape
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Random deformations of images, by which a net sees more handwriting than was written."""
+"""Random affine and elastic distortions, which augment images of handwriting."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from keras import ops
 
 from zoo.utils.constraints import Seed, check, non_negative
 
-ROTATION, SCALING, SHEAR, TRANSLATION = math.radians(15), 0.15, 0.15, 0.05  # the last one of the image's side
-ELASTICITY, SMOOTHNESS = 34 / 29, 4 / 29  # Simard's alpha and sigma, for his images of 29 x 29
+ROTATION, SCALING, SHEAR, TRANSLATION = math.radians(15), 0.15, 0.15, 0.05  # TRANSLATION is a fraction of the side
+ELASTICITY, SMOOTHNESS = 34 / 29, 4 / 29  # Simard's alpha and sigma for images of 29 x 29 pixels
 
 
 @keras.saving.register_keras_serializable("zoo")
 class Distortion(keras.layers.Layer):
-    """Distorts images while a model trains, each in its own way, and leaves them alone otherwise.
+    """Distorts each image at random during training; otherwise returns the images unchanged.
 
-    An affine map (turned by up to 15 degrees, scaled and slanted by up to 15 %, shifted by up to a twentieth) and an
-    elastic one: each pixel is moved at random, and its neighbours nearly as much.
+    The distortion is an affine map (rotation by up to 15 degrees, scaling and shear by up to 15 %, translation by up to
+    5 % of the side) followed by an elastic one, a random displacement field that varies smoothly.
 
     Args:
-        strength: What all of these are multiplied by; 0 distorts nothing.
-        seed: Decides the distortions; None draws it from Keras' global seed.
+        strength: Factor by which all amounts are multiplied; 0 means no distortion. Defaults to 1.
+        seed: Random seed. Defaults to None, which draws it from Keras' global seed.
 
-    Input shape: `(batch, rows, columns, channels)`, with the background 0.
-    Output shape: The same.
+    Input shape: `(batch, rows, columns, channels)`, with background 0.
+    Output shape: Same as the input shape.
 
     Raises:
-        InvalidValue: An argument of the wrong type or out of range.
+        InvalidValue: An argument has the wrong type or is out of range.
 
     Source: Simard, Steinkraus and Platt, ICDAR 2003, section 2; Ciresan et al., CVPR 2012.
 
@@ -50,19 +50,19 @@ class Distortion(keras.layers.Layer):
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         if not training or not self.strength:
             return inputs
-        return sample_at(inputs, *self._sources(ops.shape(inputs)[0], *inputs.shape[1:3]))
+        return sample_at(inputs, *self._draw_positions(ops.shape(inputs)[0], *inputs.shape[1:3]))
 
-    def _sources(self, images: Any, rows: int, columns: int) -> tuple[Any, Any]:
-        """Returns the row and the column that each pixel's value comes from, `(images, rows, columns)`."""
+    def _draw_positions(self, images: Any, rows: int, columns: int) -> tuple[Any, Any]:
+        """Draws the row and the column from which each pixel takes its value, both `(images, rows, columns)`."""
 
         def draw(*shape: Any) -> Any:
             return self.strength * keras.random.uniform(shape, -1, 1, seed=self.seed_generator)
 
-        angle, down, across, slant, shift_down, shift_across = ops.unstack(draw(6, images, 1, 1), axis=0)
+        angle, down, across, shear, shift_down, shift_across = ops.unstack(draw(6, images, 1, 1), axis=0)
         cosine, sine = ops.cos(ROTATION * angle), ops.sin(ROTATION * angle)
         from_row, from_column = (np.arange(side, dtype="float32") - (side - 1) / 2 for side in (rows, columns))
         row = (1 + SCALING * down) * from_row[None, :, None]
-        column = (1 + SCALING * across) * from_column[None, None, :] + SHEAR * slant * from_row[None, :, None]
+        column = (1 + SCALING * across) * from_column[None, None, :] + SHEAR * shear * from_row[None, :, None]
         elastic = draw(2, images, rows, columns)
         smooth = ops.matmul(ops.matmul(_gaussian(rows), elastic), _gaussian(columns)) * ELASTICITY
         return (
@@ -78,12 +78,12 @@ class Distortion(keras.layers.Layer):
 
 
 def sample_at(images: Any, row: Any, column: Any) -> Any:
-    """Returns the values of images between their pixels, bilinear; 0 outside.
+    """Samples images between their pixels by bilinear interpolation; positions outside an image have value 0.
 
     Args:
-        images: `(images, rows, columns, channels)`.
-        row: From which row each value comes, `(images, rows', columns')`.
-        column: From which column, likewise.
+        images: Images, `(images, rows, columns, channels)`.
+        row: Row of each sample, `(images, rows', columns')`.
+        column: Column of each sample, `(images, rows', columns')`.
 
     Returns:
         `(images, rows', columns', channels)`.
@@ -112,7 +112,7 @@ def sample_at(images: Any, row: Any, column: Any) -> Any:
 
 
 def _gaussian(side: int) -> np.ndarray:
-    """Returns the matrix that smooths along an axis of so many pixels."""
+    """Returns the matrix that smooths along an axis of `side` pixels, `(side, side)`."""
     sigma = SMOOTHNESS * side
     offsets = np.arange(side)[:, None] - np.arange(side)
     return (np.exp(-(offsets**2) / (2 * sigma**2)) / (sigma * math.sqrt(2 * math.pi))).astype("float32")

@@ -1,6 +1,6 @@
 """Gibbs sampling with its randomness as an argument: a `Sampler` draws the states of units from their probabilities.
 
-Each step draws the hidden units given the visible ones, then the visible units given the hidden ones. In an RBM that
+A step draws the hidden units given the visible units, then the visible units given the hidden units. For an RBM, this
 is `RBM.gibbs_step`.
 """
 
@@ -72,7 +72,7 @@ class NumpySampler:
         return mean + np.float32(sigma) * self.random.standard_normal(mean.shape, dtype="float32")
 
     def one_hot(self, logits: np.ndarray) -> np.ndarray:
-        gumbel = -np.log(-np.log(self.random.random(logits.shape)))  # the unit with the greatest sum is a fair draw
+        gumbel = -np.log(-np.log(self.random.random(logits.shape)))  # the unit with the largest sum follows the softmax
         return np.eye(logits.shape[1], dtype="float32")[(logits + gumbel).argmax(axis=1)]
 
     def sigmoid(self, x: np.ndarray) -> np.ndarray:
@@ -87,10 +87,13 @@ def clamped_gibbs_step(
     Args:
         state: States of these units, `(batch, units)`.
         sampler: Source of randomness.
-        kernel: Their weights, `(units, hidden)`.
-        kernel_transposed: The same, `(hidden, units)`.
-        visible_bias: Their biases, `(units,)`.
-        hidden_bias: Biases of the hidden units and the input from the clamped units, `(batch, hidden)`.
+        kernel: Weights of these units, `(units, hidden)`.
+        kernel_transposed: Transposed weights, `(hidden, units)`.
+        visible_bias: Biases of these units, `(units,)`.
+        hidden_bias: Biases of the hidden units plus the input from the clamped units, `(batch, hidden)`.
+
+    Returns:
+        The new states, `(batch, units)`.
     """
     h = sampler.bernoulli(sampler.sigmoid(hidden_bias + state @ kernel))
     return sampler.bernoulli(sampler.sigmoid(visible_bias + h @ kernel_transposed))

@@ -1,4 +1,4 @@
-"""Output units that measure how far a code is from each class's prototype."""
+"""Output units that measure the distance of a code to the prototype of each class."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from zoo.errors import InvalidValue
 class RBFOutput(keras.layers.Layer):
     """Euclidean radial basis functions: the squared distance of a code to the prototype of each class.
 
-    y_i = sum_j (x_j - w_ij)^2, the penalty of class i: the smallest wins. With Gaussians around the prototypes it is
-    the negative log-likelihood, but for a constant.
+    y_i = sum_j (x_j - w_ij)^2 is the penalty of class i; the class with the smallest penalty is predicted. For
+    Gaussians around the prototypes, it is the negative log-likelihood up to a constant.
 
     Args:
-        prototypes: The w, `(classes, code)`.
-        trainable: Whether the prototypes are learned; in LeNet-5 they are fixed.
+        prototypes: Prototypes w, `(classes, code)`.
+        trainable: Whether the prototypes are learned; in LeNet-5 they are fixed. Defaults to False.
 
     Input shape: `(batch, code)`.
     Output shape: `(batch, classes)`.
 
     Raises:
-        InvalidValue: Prototypes that are no matrix, or codes of another length.
+        InvalidValue: `prototypes` is not a matrix, or the codes have another length.
 
     Source: LeCun et al., Proc. IEEE 86(11), 1998, equation 7.
 
@@ -43,11 +43,13 @@ class RBFOutput(keras.layers.Layer):
         except ValueError:
             self.prototypes = np.zeros(0)
         if self.prototypes.ndim != 2 or not self.prototypes.size:
-            raise InvalidValue("prototypes must be a matrix, a row of numbers for each class, all of one length.")
+            raise InvalidValue(f"prototypes must be a matrix, one row of numbers per class; got {prototypes!r:.80}.")
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         if input_shape[-1] != (code := self.prototypes.shape[1]):
-            raise InvalidValue(f"The prototypes have {code} numbers each; the input has {input_shape[-1]}.")
+            raise InvalidValue(
+                f"The last axis of the input must have size {code}, that of a prototype; got {input_shape[-1]}."
+            )
         self.centers = self.add_weight(
             shape=self.prototypes.shape, initializer=lambda shape, dtype=None: self.prototypes, name="centers"
         )

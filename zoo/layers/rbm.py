@@ -1,6 +1,6 @@
-"""The restricted Boltzmann machine: two layers of random units, and the weights between them.
+"""The restricted Boltzmann machine: two layers of stochastic units, and the weights between them.
 
-Smolensky 1986; Hinton, «A practical guide to training RBMs», UTML TR 2010-003. Its learning is in
+Smolensky 1986; Hinton, «A practical guide to training RBMs», UTML TR 2010-003. Trained by
 `zoo.models.boltzmann_machine`.
 """
 
@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import keras
-import numpy as np
 from keras import ops
 
 from zoo.errors import InvalidValue
 from zoo.layers import rbm_likelihood
+from zoo.layers.free_energy import free_energy
 from zoo.layers.gibbs import KerasSampler, Sampler
 from zoo.layers.rbm_likelihood import LogPartition
 from zoo.utils.constraints import Seed, at_least, check, non_negative, positive
@@ -23,24 +23,29 @@ Visible = Literal["bernoulli", "gaussian"]
 
 @keras.saving.register_keras_serializable("zoo")
 class RBM(keras.layers.Layer):
-    """A restricted Boltzmann machine; called, it gives P(h = 1 | v).
+    """A restricted Boltzmann machine. A call returns P(h = 1 | v).
 
     The energy is `-v'Wh - b'v - c'h` with Bernoulli visible units, and
-    `|v - b|^2 / 2s^2 - c'h - v'Wh / s` with Gaussian ones of standard deviation `s`.
+    `|v - b|^2 / 2s^2 - c'h - v'Wh / s` with Gaussian visible units of standard deviation `s`.
 
     Args:
-        hidden: Number of hidden units; they are Bernoulli.
-        visible: `"bernoulli"`, for data in [0, 1], or `"gaussian"`, for standardised data.
-        labels: So many of the visible units, the last ones, are a group of which exactly one is on.
-        sigma: Standard deviation of Gaussian visible units.
-        kernel_initializer: Law of the initial weights; None is N(0, 0.01^2), as in Hinton's guide.
-        visible_bias_initializer: Of the visible biases.
-        hidden_bias_initializer: Of the hidden biases.
-        kernel_regularizer: A penalty on the weights, which a model adds to its loss.
-        seed: Decides what is sampled; None draws it from Keras' global seed.
+        hidden: Number of hidden units, which are Bernoulli.
+        visible: Kind of visible units: `"bernoulli"` for data in [0, 1], or `"gaussian"` for standardized data.
+            Defaults to `"bernoulli"`.
+        labels: Number of visible units, the last ones, that form a group in which exactly one unit is on.
+            Defaults to 0.
+        sigma: Standard deviation of Gaussian visible units. Defaults to 1.
+        kernel_initializer: Initializer of the weights. Defaults to None, N(0, 0.01^2) as in Hinton's guide.
+        visible_bias_initializer: Initializer of the visible biases. Defaults to `"zeros"`.
+        hidden_bias_initializer: Initializer of the hidden biases. Defaults to `"zeros"`.
+        kernel_regularizer: Penalty on the weights, which a model adds to its loss. Defaults to None.
+        seed: Random seed of the sampling. Defaults to None, which draws it from Keras' global seed.
 
     Raises:
-        InvalidValue: An argument of the wrong type or out of range.
+        InvalidValue: An argument has the wrong type or is out of range.
+
+    Input shape: `(batch, visible)`.
+    Output shape: `(batch, hidden)`.
 
     >>> import numpy as np
     >>> rbm = RBM(500)
@@ -70,7 +75,7 @@ class RBM(keras.layers.Layer):
         self.labels = check("labels", labels, Annotated[int, non_negative])
         self.sigma = check("sigma", sigma, Annotated[float, positive])
         if self.labels and visible == "gaussian":
-            raise InvalidValue("labels are for Bernoulli visible units; got visible='gaussian'.")
+            raise InvalidValue("labels require Bernoulli visible units; got visible='gaussian'.")
         self.kernel_initializer = keras.initializers.get(
             keras.initializers.RandomNormal(stddev=0.01) if kernel_initializer is None else kernel_initializer
         )
@@ -84,19 +89,11 @@ class RBM(keras.layers.Layer):
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         visible = input_shape[-1]
         if visible is None or visible < self.labels:
-            raise InvalidValue(f"An RBM takes a fixed number of visible units, {self.labels} or more; got {visible}.")
-        self.kernel = self.add_weight(
-            shape=(visible, self.hidden),
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            name="kernel",
-        )
-        self.visible_bias = self.add_weight(
-            shape=(visible,), initializer=self.visible_bias_initializer, name="visible_bias"
-        )
-        self.hidden_bias = self.add_weight(
-            shape=(self.hidden,), initializer=self.hidden_bias_initializer, name="hidden_bias"
-        )
+            raise InvalidValue(f"The number of visible units must be an integer >= {self.labels}; got {visible}.")
+        shape, regularizer = (visible, self.hidden), self.kernel_regularizer
+        self.kernel = self.add_weight(shape, self.kernel_initializer, regularizer=regularizer, name="kernel")
+        self.visible_bias = self.add_weight(shape[:1], self.visible_bias_initializer, name="visible_bias")
+        self.hidden_bias = self.add_weight(shape[1:], self.hidden_bias_initializer, name="hidden_bias")
 
     def call(self, inputs: Any) -> Any:
         return ops.sigmoid(self.hidden_input(inputs))
@@ -105,7 +102,7 @@ class RBM(keras.layers.Layer):
         return (*input_shape[:-1], self.hidden)
 
     def hidden_input(self, v: Any) -> Any:
-        """Returns what comes into the hidden units, `c + v'W / s`: the log-odds of P(h = 1 | v).
+        """Returns the total input of the hidden units, `c + v'W / s`: the log-odds of P(h = 1 | v).
 
         Args:
             v: Visible states or probabilities, `(batch, visible)`.
@@ -117,7 +114,7 @@ class RBM(keras.layers.Layer):
         return self.hidden_bias + ops.matmul(v / self.sigma if self.sigma != 1 else v, self.kernel)
 
     def visible_mean(self, h: Any) -> Any:
-        """Returns E(v | h): P(v = 1 | h) of Bernoulli units, the softmax of a label group.
+        """Returns E(v | h): P(v = 1 | h) of Bernoulli units, the softmax of the label units.
 
         Args:
             h: Hidden states or probabilities, `(batch, hidden)`.
@@ -134,11 +131,11 @@ class RBM(keras.layers.Layer):
         return ops.concatenate([ops.sigmoid(total[:, : -self.labels]), ops.softmax(total[:, -self.labels :])], axis=-1)
 
     def sample_hidden(self, v: Any, sampler: Sampler | None = None) -> Any:
-        """Draws h from P(h | v); shapes as in `hidden_input`."""
+        """Draws h from P(h | v). Shapes are those of `hidden_input`."""
         return (sampler or self.sampler).bernoulli(self(v))
 
     def sample_visible(self, h: Any, sampler: Sampler | None = None) -> Any:
-        """Draws v from P(v | h); shapes as in `visible_mean`."""
+        """Draws v from P(v | h). Shapes are those of `visible_mean`."""
         return self._sample_visible_at(self.visible_mean(h), sampler or self.sampler)
 
     def gibbs_step(self, v: Any, sampler: Sampler | None = None) -> tuple[Any, Any]:
@@ -146,10 +143,10 @@ class RBM(keras.layers.Layer):
 
         Args:
             v: Visible states, `(batch, visible)`.
-            sampler: Source of randomness. Defaults to the layer's own.
+            sampler: Source of randomness. Defaults to None, the layer's own.
 
         Returns:
-            The new visible states and the means that they were drawn from, `(batch, visible)` both.
+            The new visible states and the means from which they were drawn, both `(batch, visible)`.
         """
         mean = self.visible_mean(self.sample_hidden(v, sampler))
         return self._sample_visible_at(mean, sampler or self.sampler), mean
@@ -161,13 +158,13 @@ class RBM(keras.layers.Layer):
         return v
 
     def gibbs_from_hidden(self, h: Any, k: int) -> Any:
-        """Returns the hidden states after `k` steps from `h`; each draws v given h, then h given v."""
+        """Returns the hidden states after `k` steps from `h`. A step draws v given h, then h given v."""
         for _ in range(k):
             h = self.sample_hidden(self.sample_visible(h))
         return h
 
     def bernoulli(self, probabilities: Any) -> Any:
-        """Draws zeros and ones with these probabilities."""
+        """Draws zeros and ones, each 1 with its probability."""
         return self.sampler.bernoulli(probabilities)
 
     def _sample_visible_at(self, mean: Any, sampler: Sampler) -> Any:
@@ -179,63 +176,31 @@ class RBM(keras.layers.Layer):
         return ops.concatenate([sampler.bernoulli(mean[:, : -self.labels]), label], axis=-1)
 
     def reconstruct(self, v: Any) -> Any:
-        """Returns E(v | h) with h at its mean given `v`, without sampling."""
+        """Returns E(v | h) for the mean of h given `v`, without sampling."""
         return self.visible_mean(self(v))
 
     def energy(self, v: Any, h: Any) -> Any:
         """Returns the energy of states of both layers, `(batch,)`."""
-        v, h = (ops.convert_to_tensor(each, self.compute_dtype) for each in (v, h))
-        return self._visible_energy(v, self.visible_bias) - ops.sum(h * self.hidden_input(v), axis=-1)
+        v, h = (ops.convert_to_tensor(states, self.compute_dtype) for states in (v, h))
+        return self.visible_energy(v, self.visible_bias) - ops.sum(h * self.hidden_input(v), axis=-1)
 
     def free_energy(self, v: Any) -> Any:
-        """Returns F(v) with p(v) = exp(-F(v)) / Z.
-
-        Args:
-            v: Visible states, `(batch, visible)`.
-
-        Returns:
-            `(batch,)`, in nats.
-        """
+        """Returns the free energy F(v) of visible states, `(batch,)`: p(v) = exp(-F(v)) / Z."""
         v = ops.convert_to_tensor(v, self.compute_dtype)
-        return self._visible_energy(v, self.visible_bias) - ops.sum(ops.softplus(self.hidden_input(v)), axis=-1)
+        return self.visible_energy(v, self.visible_bias) - ops.sum(ops.softplus(self.hidden_input(v)), axis=-1)
 
     def free_energy_of(self, v: Any, hidden_input: Any) -> Any:
-        """Returns F(v) where what comes into the hidden units is known already.
-
-        No gradient goes to `v`. That to the parameters is the expected one of the energy, for the weights
-        `-v P(h = 1 | v)'`, by one matrix product for all examples: twice as fast as to follow `hidden_input` back.
-        """
-        v, hidden_input = ops.stop_gradient(v), ops.stop_gradient(hidden_input)
-        h = ops.sigmoid(hidden_input)
-
-        @ops.custom_gradient
-        def energies(kernel: Any, visible_bias: Any, hidden_bias: Any) -> Any:
-            def gradient(*upstream: Any) -> tuple[Any, Any, Any]:
-                weight = ops.cast(upstream[-1], v.dtype)[:, None]
-                on_hidden = -weight * h
-                on_visible = -weight * (v - ops.cast(visible_bias, v.dtype) if self.visible == "gaussian" else v)
-                slopes = (
-                    ops.matmul(ops.transpose(v / self.sigma if self.sigma != 1 else v), on_hidden),
-                    ops.sum(on_visible / self.sigma**2 if self.sigma != 1 else on_visible, axis=0),
-                    ops.sum(on_hidden, axis=0),
-                )
-                return tuple(ops.cast(slope, kernel.dtype) for slope in slopes)
-
-            # The logarithm of 1 + exp(x) is x's positive part less that of the likelier state's probability.
-            softplus = ops.relu(hidden_input) - ops.log(ops.maximum(h, 1 - h))
-            return self._visible_energy(v, visible_bias) - ops.sum(softplus, axis=-1), gradient
-
-        # TensorFlow wants tensors here; `convert_to_tensor` returns a variable as it is.
-        return energies(*(ops.copy(each) for each in (self.kernel, self.visible_bias, self.hidden_bias)))
+        """Returns F(v) from the total input of the hidden units; see `zoo.layers.free_energy`."""
+        return free_energy(self, v, hidden_input)
 
     def pseudo_log_likelihood(self, v: Any, unit: Any = None) -> Any:
-        """Estimates the sum of log P(v_i | all other v) over the visible units from one unit an example.
+        """Estimates the sum of log P(v_i | all other v) over the visible units from one unit per example.
 
-        That unit's term times the number of units is an unbiased estimate of the sum.
+        The term of this unit times the number of units is an unbiased estimate of the sum.
 
         Args:
-            v: Visible states, `(batch, visible)`; they are rounded to 0 and 1.
-            unit: The unit's number, one for all examples; None draws one for each.
+            v: Visible states, `(batch, visible)`. They are rounded to 0 and 1.
+            unit: Index of the unit for all examples. Defaults to None, a random unit for each.
 
         Returns:
             `(batch,)`, in nats.
@@ -244,18 +209,16 @@ class RBM(keras.layers.Layer):
             InvalidValue: The visible units are not Bernoulli.
         """
         if self.visible != "bernoulli" or self.labels:
-            raise InvalidValue("The pseudo-likelihood is that of Bernoulli visible units.")
+            raise InvalidValue(
+                "The pseudo-likelihood requires Bernoulli visible units without labels; got "
+                f"visible={self.visible!r}, labels={self.labels}."
+            )
         v = ops.round(ops.convert_to_tensor(v, self.compute_dtype))
-        return self.pseudo_log_likelihood_of(v, self.hidden_input(v), unit)
-
-    def pseudo_log_likelihood_of(self, v: Any, hidden_input: Any, unit: Any = None) -> Any:
-        """Returns the same where what comes into the hidden units is known already; `v` is 0 or 1."""
-        visible = v.shape[-1]
+        hidden_input, (examples, visible) = self.hidden_input(v), ops.shape(v)
         if unit is None:
-            unit = keras.random.randint((ops.shape(v)[0],), 0, visible, seed=self.seed_generator)
-        unit = ops.broadcast_to(ops.convert_to_tensor(unit, "int32"), (ops.shape(v)[0],))
-        state = ops.sum(v * ops.one_hot(unit, visible, dtype=v.dtype), axis=-1)
-        change = 1 - 2 * state
+            unit = keras.random.randint((examples,), 0, visible, seed=self.seed_generator)
+        unit = ops.broadcast_to(ops.convert_to_tensor(unit, "int32"), (examples,))
+        change = 1 - 2 * ops.sum(v * ops.one_hot(unit, visible, dtype=v.dtype), axis=-1)
         flipped = hidden_input + change[:, None] * ops.take(self.kernel, unit, axis=0)
         gap = -change * ops.take(self.visible_bias, unit) - ops.sum(
             ops.softplus(flipped) - ops.softplus(hidden_input), axis=-1
@@ -271,19 +234,19 @@ class RBM(keras.layers.Layer):
         betas: Any = None,
         seed: int = 0,
     ) -> LogPartition:
-        """Returns log Z, what the logarithms of the probabilities are short of.
+        """Returns log Z, the logarithm of the partition function.
 
         Args:
-            method: `"exact"` enumerates the states of the smaller side, of at most 25 units; `"ais"`
-                estimates by annealed importance sampling.
-            data: Examples, `(examples, visible)`, near which the sampling starts; without them it starts
-                at the visible biases.
-            runs: Independent runs of the sampling.
-            betas: Inverse temperatures from 0 to 1; None takes the 14,503 of Salakhutdinov and Murray.
-            seed: Decides the sampling.
+            method: `"exact"` enumerates the states of the smaller layer, which may have at most 25 units;
+                `"ais"` estimates by annealed importance sampling. Defaults to `"ais"`.
+            data: Examples, `(examples, visible)`, whose mean determines the biases from which the sampling starts.
+                Defaults to None, the visible biases.
+            runs: Number of independent runs of the sampling. Defaults to 100.
+            betas: Inverse temperatures from 0 to 1. Defaults to None, the 14,503 of Salakhutdinov and Murray.
+            seed: Random seed of the sampling. Defaults to 0.
 
         Raises:
-            InvalidValue: An argument out of range, or too many states to enumerate.
+            InvalidValue: An argument is out of range, or there are too many states to enumerate.
 
         >>> rbm = RBM(500, kernel_initializer="zeros")
         >>> rbm.build((None, 784))
@@ -291,30 +254,26 @@ class RBM(keras.layers.Layer):
         890.001
         """
         gaussian = self.visible == "gaussian"
-        kernel, visible_bias, hidden_bias = (
-            ops.convert_to_numpy(each) for each in (self.kernel, self.visible_bias, self.hidden_bias)
-        )
         parameters = rbm_likelihood.Parameters(
-            kernel / self.sigma, visible_bias, hidden_bias, self.sigma if gaussian else None, self.labels
+            ops.convert_to_numpy(self.kernel) / self.sigma,
+            ops.convert_to_numpy(self.visible_bias),
+            ops.convert_to_numpy(self.hidden_bias),
+            sigma=self.sigma if gaussian else None,
+            labels=self.labels,
         )
         if check("method", method, Literal["exact", "ais"]) == "exact":
             return rbm_likelihood.exact(parameters)
-        base = visible_bias
-        if data is not None and not gaussian:
-            data = np.asarray(data).reshape(len(data), -1)
-            mean = (data.sum(0, dtype="float64") + 1) / (len(data) + 2)
-            base = np.log(mean) if self.labels else np.log(mean / (1 - mean))
-            if self.labels:
-                base[: -self.labels] -= np.log1p(-mean[: -self.labels])
-        runs = check("runs", runs, Annotated[int, at_least(1)])
-        return rbm_likelihood.annealed(parameters, base=base, runs=runs, betas=betas, seed=check("seed", seed, Seed))
+        known = data is not None and not gaussian
+        base = rbm_likelihood.base_rate_biases(data, self.labels) if known else parameters.visible_bias
+        runs, seed = check("runs", runs, Annotated[int, at_least(1)]), check("seed", seed, Seed)
+        return rbm_likelihood.annealed(parameters, base=base, runs=runs, betas=betas, seed=seed)
 
     def log_likelihood(self, v: Any, log_partition: LogPartition | float) -> Any:
         """Returns log p(v), in nats.
 
         Args:
             v: Visible states, `(batch, visible)`.
-            log_partition: What `log_partition` returned.
+            log_partition: Result of `log_partition`, or log Z.
 
         Returns:
             `(batch,)`.
@@ -322,7 +281,8 @@ class RBM(keras.layers.Layer):
         value = log_partition.value if isinstance(log_partition, LogPartition) else log_partition
         return -self.free_energy(v) - value
 
-    def _visible_energy(self, v: Any, visible_bias: Any) -> Any:
+    def visible_energy(self, v: Any, visible_bias: Any) -> Any:
+        """Returns the part of the energy that does not depend on the hidden units, `(batch,)`."""
         if self.visible == "gaussian":
             return ops.sum(ops.square(v - visible_bias), axis=-1) / (2 * self.sigma**2)
         return -ops.matmul(v, visible_bias)
@@ -330,13 +290,9 @@ class RBM(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "hidden": self.hidden,
-            "visible": self.visible,
-            "labels": self.labels,
-            "sigma": self.sigma,
+            **{name: getattr(self, name) for name in ("hidden", "visible", "labels", "sigma", "seed")},
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
             "visible_bias_initializer": keras.initializers.serialize(self.visible_bias_initializer),
             "hidden_bias_initializer": keras.initializers.serialize(self.hidden_bias_initializer),
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-            "seed": self.seed,
         }

@@ -1,4 +1,4 @@
-"""What an RBM's probabilities sum to: by enumeration where that can be done, else by annealed importance sampling.
+"""The partition function of an RBM, by enumeration or by annealed importance sampling.
 
 Salakhutdinov and Murray, «On the quantitative analysis of deep belief networks», ICML 2008.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.special import logsumexp
@@ -14,7 +15,7 @@ from scipy.special import logsumexp
 from zoo.errors import InvalidValue
 from zoo.layers.gibbs import NumpySampler
 
-LARGEST = 25  # units of the smaller side: 2^25 states take minutes, and each more doubles it
+LARGEST = 25  # units of the smaller layer: 2^25 states take minutes, and every further unit doubles the time
 _STATES = 2**12  # enumerated at a time
 
 
@@ -24,7 +25,7 @@ class LogPartition:
 
     Args:
         value: log Z, in nats.
-        standard_error: Of an estimate; 0 where it is exact.
+        standard_error: Standard error of the estimate. Defaults to 0, exact.
 
     >>> LogPartition(451.28, 0.1).interval
     (450.98, 451.58)
@@ -35,21 +36,21 @@ class LogPartition:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Three standard errors to either side."""
+        """Three standard errors on either side."""
         reach = 3 * self.standard_error
         return round(self.value - reach, 6), round(self.value + reach, 6)
 
 
 @dataclass(frozen=True, eq=False)
 class Parameters:
-    """The numbers of an RBM; `RBM` explains them.
+    """The parameters of an RBM.
 
     Args:
-        kernel: `(visible, hidden)`, divided by sigma where the visible units are Gaussian.
-        visible_bias: `(visible,)`.
-        hidden_bias: `(hidden,)`.
-        sigma: Standard deviation of Gaussian visible units; None for Bernoulli ones.
-        labels: How many of the Bernoulli units, the last ones, are a label group.
+        kernel: Weights, `(visible, hidden)`, divided by sigma if the visible units are Gaussian.
+        visible_bias: Biases of the visible units, `(visible,)`.
+        hidden_bias: Biases of the hidden units, `(hidden,)`.
+        sigma: Standard deviation of Gaussian visible units. Defaults to None, Bernoulli units.
+        labels: Number of Bernoulli units, the last ones, that are label units. Defaults to 0.
     """
 
     kernel: np.ndarray
@@ -60,18 +61,18 @@ class Parameters:
 
 
 def exact(rbm: Parameters) -> LogPartition:
-    """Returns log Z by enumerating the states of the smaller side.
+    """Returns log Z by enumerating the states of the smaller layer.
 
     Raises:
-        InvalidValue: Both sides are too large for that.
+        InvalidValue: Both layers have more than 25 units.
     """
     visible, hidden = rbm.kernel.shape
     over_visible = rbm.sigma is None and not rbm.labels and visible < hidden
     units = visible if over_visible else hidden
     if units > LARGEST:
         raise InvalidValue(
-            f"An RBM of {visible} x {hidden} units has 2^{units} states to enumerate; {LARGEST} units on the smaller "
-            'side are the most. Take method="ais".'
+            f"The smaller layer must have at most {LARGEST} units to be enumerated; got {visible} x {hidden} units, "
+            f'2^{units} states. Use method="ais".'
         )
     kernel = rbm.kernel.astype("float64")
     total = -np.inf
@@ -89,19 +90,22 @@ def exact(rbm: Parameters) -> LogPartition:
 def annealed(
     rbm: Parameters, *, base: np.ndarray, runs: int = 100, betas: np.ndarray | None = None, seed: int = 0
 ) -> LogPartition:
-    """Estimates log Z by annealed importance sampling, from units that do not interact.
+    """Estimates log Z by annealed importance sampling, starting from units that do not interact.
 
     Args:
-        rbm: The RBM.
-        base: Biases of the Bernoulli visible units at the start, `(visible,)`; those that fit the data
-            alone are best. Gaussian units keep their own.
-        runs: Independent runs.
-        betas: Rising inverse temperatures from 0 to 1; None takes the authors' 14,503.
-        seed: Decides the draws.
+        rbm: Parameters of the RBM.
+        base: Initial biases of Bernoulli visible units, `(visible,)`; those of `base_rate_biases` are best. Gaussian
+            units keep their own.
+        runs: Number of independent runs. Defaults to 100.
+        betas: Increasing inverse temperatures from 0 to 1. Defaults to None, the authors' 14,503.
+        seed: Random seed. Defaults to 0.
+
+    Raises:
+        InvalidValue: `betas` does not increase from 0 to 1.
     """
     betas = schedule() if betas is None else np.asarray(betas, "float64")
     if betas.ndim != 1 or len(betas) < 2 or betas[0] != 0 or betas[-1] != 1 or (np.diff(betas) < 0).any():
-        raise InvalidValue("betas must rise from 0 to 1.")
+        raise InvalidValue(f"betas must increase from 0 to 1; got {betas}.")
     sampler = NumpySampler(np.random.default_rng(seed), dtype="float32")
     kernel, hidden_bias = rbm.kernel.astype("float32"), rbm.hidden_bias.astype("float32")
     bias, base = rbm.visible_bias.astype("float32"), np.asarray(base, "float32")
@@ -134,8 +138,24 @@ def annealed(
     return LogPartition(float(at_start + logs.max() + np.log(weights.mean())), float(error))
 
 
+def base_rate_biases(data: Any, labels: int = 0) -> np.ndarray:
+    """Returns the biases with which independent Bernoulli units have the mean of the data, `(visible,)`.
+
+    Args:
+        data: Examples, `(examples, ...)`.
+        labels: Number of label units, the last ones. Defaults to 0.
+    """
+    data = np.asarray(data).reshape(len(data), -1)
+    mean = (data.sum(0, dtype="float64") + 1) / (len(data) + 2)  # never 0 or 1
+    if not labels:
+        return np.log(mean / (1 - mean))
+    biases = np.log(mean)
+    biases[:-labels] -= np.log1p(-mean[:-labels])
+    return biases
+
+
 def schedule() -> np.ndarray:
-    """Returns the inverse temperatures of the authors' program, `(14503,)`: finer towards 1.
+    """Returns the inverse temperatures of the authors' program, `(14503,)`, which become denser towards 1.
 
     >>> len(schedule())
     14503
@@ -144,7 +164,7 @@ def schedule() -> np.ndarray:
 
 
 def _log_sum_over_visible(rbm: Parameters, interaction: np.ndarray) -> np.ndarray:
-    """Returns the logarithm of the sum over v of the unnormalised probabilities, given h: `(states,)`."""
+    """Returns the logarithm of the sum over v of the unnormalized probabilities, given h: `(states,)`."""
     if rbm.sigma is not None:
         moved = interaction * rbm.visible_bias + (rbm.sigma * interaction) ** 2 / 2
         return moved.sum(1) + len(rbm.visible_bias) * np.log(np.sqrt(2 * np.pi) * rbm.sigma)

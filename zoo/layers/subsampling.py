@@ -1,4 +1,4 @@
-"""The layer that makes a convolutional net's maps smaller."""
+"""Subsampling of feature maps, with trainable coefficients as in LeNet-5."""
 
 from __future__ import annotations
 
@@ -15,23 +15,22 @@ Method = Literal["sum", "max", "mean"]
 
 @keras.saving.register_keras_serializable("zoo")
 class Subsampling(keras.layers.Layer):
-    """Makes one value of each region of a map; the regions do not overlap.
-
-    LeNet-5 has few weights here, but it has some: how strongly a map goes on, and from where it bends, is learned.
+    """Reduces each region of a map to one value. The regions do not overlap.
 
     Args:
-        method: `"sum"`: f(c * sum of the region + b), with one coefficient c and one bias b a map, as in LeNet-5;
-            `"max"`: the largest of w * p over the region's values p, with one weight w a map; `"mean"`: their
-            mean, with no weights.
-        pool_size: Side of a region. What is left over at the right and below is dropped.
-        activation: The f of `"sum"`.
-        coefficient_initializer: Of c or w. None draws c evenly from +-2.4 / (inputs of a unit), and w is 1.
+        method: `"sum"` computes f(c * sum of the region + b), with one coefficient c and one bias b per map, as in
+            LeNet-5; `"max"` the maximum of w * p over the values p of the region, with one weight w per map; `"mean"`
+            their mean, without weights. Defaults to `"sum"`.
+        pool_size: Side of a region. Rows and columns that do not fill a region are dropped. Defaults to 2.
+        activation: Activation function f of `"sum"`. Defaults to None, linear.
+        coefficient_initializer: Initializer of c or w. Defaults to None: c is drawn uniformly from
+            +-2.4 / (inputs of a unit), and w is 1.
 
     Input shape: `(batch, rows, columns, maps)`.
     Output shape: `(batch, rows // pool_size, columns // pool_size, maps)`.
 
     Raises:
-        InvalidValue: An argument of the wrong type or out of range, or maps smaller than a region.
+        InvalidValue: An argument has the wrong type or is out of range, or the maps are smaller than a region.
 
     Source: LeCun et al., Proc. IEEE 86(11), 1998, section II.B.
 
@@ -54,7 +53,7 @@ class Subsampling(keras.layers.Layer):
         self.method = check("method", method, Method)
         self.pool_size = check("pool_size", pool_size, Annotated[int, at_least(1)])
         if activation is not None and method != "sum":
-            raise InvalidValue(f'Subsampling has an activation with method "sum" only; got method {method!r}.')
+            raise InvalidValue(f'activation requires method="sum"; got method={method!r}.')
         self.activation = keras.activations.get(activation)
         self.coefficient_initializer = (
             None if coefficient_initializer is None else keras.initializers.get(coefficient_initializer)
@@ -82,12 +81,13 @@ class Subsampling(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         if len(input_shape) != 4:
-            raise InvalidValue(f"Subsampling takes maps, (batch, rows, columns, maps); got the shape {input_shape}.")
+            raise InvalidValue(
+                f"The input of Subsampling must have shape (batch, rows, columns, maps); got {input_shape}."
+            )
         batch, *sides, maps = input_shape
         if any(side is not None and side < self.pool_size for side in sides):
             raise InvalidValue(
-                f"Subsampling by {self.pool_size} takes maps of at least {self.pool_size}x{self.pool_size}; got "
-                f"{'x'.join(map(str, sides))}."
+                f"pool_size must be at most the size of the maps, {'x'.join(map(str, sides))}; got {self.pool_size}."
             )
         return (batch, *(side and side // self.pool_size for side in sides), maps)
 

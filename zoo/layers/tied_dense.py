@@ -1,4 +1,4 @@
-"""A dense layer with the transposed weights of another one, as an auto-encoder's decoder has them."""
+"""A dense layer with the transposed weights of another one, as in the decoder of an autoencoder."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("zoo")
 class TiedDense(keras.layers.Layer):
-    """A dense layer whose kernel is the transpose of another dense layer's; its bias is its own.
+    """A dense layer with the transposed kernel of another dense layer and a bias of its own.
 
     Args:
         tied_to: The other layer, a `keras.layers.Dense`.
-        activation: As in `keras.layers.Dense`.
-        bias_initializer: Of the bias.
+        activation: Activation function, as in `keras.layers.Dense`. Defaults to None, linear.
+        bias_initializer: Initializer of the bias. Defaults to `"zeros"`.
+
+    Input shape: `(batch, units of the other layer)`.
+    Output shape: `(batch, inputs of the other layer)`.
 
     >>> import numpy as np
     >>> encoder = keras.layers.Dense(30)

@@ -18,7 +18,7 @@ def share_within(count, trials, share):
     return stats.binomtest(int(count), trials, share).pvalue > 1e-4
 
 
-def test_masking_sets_its_share_to_zero_and_leaves_the_rest():
+def test_masking_sets_a_fraction_to_zero_and_keeps_the_rest():
     noisy = corrupted("masking", 0.3)
     hit = noisy == 0
     assert share_within(hit.sum(), X.size, 0.3)
@@ -33,17 +33,17 @@ def test_salt_and_pepper_are_equally_frequent():
     np.testing.assert_array_equal(noisy[left], X[left])
 
 
-def test_gaussian_noise_is_normal_with_its_standard_deviation():
+def test_gaussian_noise_is_normal_with_the_standard_deviation():
     assert stats.kstest((corrupted("gaussian", 0.5) - X).ravel()[:20_000], "norm", (0, 0.5)).pvalue > 1e-4
 
 
 @pytest.mark.parametrize("noise", ["masking", "salt_and_pepper", "gaussian"])
-def test_without_training_or_without_level_nothing_changes(noise):
+def test_inputs_are_unchanged_outside_training_and_with_level_0(noise):
     np.testing.assert_array_equal(Corruption(noise, 0.9)(X), X)
     np.testing.assert_array_equal(Corruption(noise, 0.0)(X, training=True), X)
 
 
-def test_every_call_draws_anew_and_a_seed_draws_the_same():
+def test_calls_differ_and_equal_seeds_agree():
     layer = Corruption("masking", 0.5, seed=1)
     first, second = (layer(X, training=True).numpy() for _ in range(2))
     assert (first != second).any()
@@ -51,7 +51,7 @@ def test_every_call_draws_anew_and_a_seed_draws_the_same():
     assert (first != corrupted("masking", 0.5, seed=2)).any()
 
 
-def test_it_is_saved_and_opened():
+def test_save_and_load():
     layer = Corruption("gaussian", 0.1, seed=3, name="noise")
     assert Corruption.from_config(layer.get_config()).get_config() == layer.get_config()
     assert keras.saving.get_registered_name(Corruption) == "zoo>Corruption"
@@ -65,6 +65,6 @@ def test_it_is_saved_and_opened():
         ("masking", -0.1, "level must be .*; got -0.1"),
     ],
 )
-def test_another_noise_or_level_is_refused(noise, level, sentence):
+def test_invalid_noise_or_level_raises(noise, level, sentence):
     with pytest.raises(InvalidValue, match=sentence):
         Corruption(noise, level)

@@ -16,23 +16,23 @@ def blob(side=29):
     return np.exp(-((row - 10) ** 2 + (column - 12) ** 2) / 8)[None, :, :, None].astype("float32")
 
 
-def test_sampling_between_pixels_is_scipy_s():
+def test_interpolation_equals_scipy():
     places = np.random.default_rng(1).uniform(-2, 12, size=(2, 3, 4, 5)).astype("float32")
-    found = sample_at(IMAGES, *places)
+    sampled = sample_at(IMAGES, *places)
     for image in range(3):
         for channel in range(2):
             # One more pixel of 0 on each side: between it and the image SciPy interpolates as well.
             padded = np.pad(IMAGES[image, :, :, channel], 1)
             expected = ndimage.map_coordinates(padded, places[:, image] + 1, order=1, mode="constant")
-            np.testing.assert_allclose(found[image, :, :, channel], expected, atol=1e-5)
+            np.testing.assert_allclose(sampled[image, :, :, channel], expected, atol=1e-5)
 
 
-def test_it_leaves_images_alone_outside_training_and_at_strength_0():
+def test_images_are_unchanged_outside_training_and_with_strength_0():
     np.testing.assert_array_equal(Distortion()(IMAGES), IMAGES)
     np.testing.assert_array_equal(Distortion(0.0)(IMAGES, training=True), IMAGES)
 
 
-def test_every_image_is_distorted_in_its_own_way_and_each_time_anew():
+def test_each_image_and_each_call_gets_another_distortion():
     layer = Distortion(seed=1)
     same = np.repeat(IMAGES[:1], 2, axis=0)
     first, second = (layer(same, training=True).numpy() for _ in range(2))
@@ -41,9 +41,9 @@ def test_every_image_is_distorted_in_its_own_way_and_each_time_anew():
     np.testing.assert_array_equal(Distortion(seed=1)(same, training=True), first)
 
 
-def test_distortions_go_as_far_as_they_are_said_to_and_no_further():
+def test_distortions_reach_the_documented_limits_and_do_not_exceed_them():
     layer = Distortion(seed=0)
-    row, column = (np.asarray(each) for each in layer._sources(4000, 29, 29))
+    row, column = map(np.asarray, layer._draw_positions(4000, 29, 29))
     middle = row[:, 14, 14] - 14, column[:, 14, 14] - 14  # neither turned nor scaled
     for moved in middle:
         # Shifts, evenly from an interval, and the elastic part, nearly normal.
@@ -57,13 +57,13 @@ def test_distortions_go_as_far_as_they_are_said_to_and_no_further():
         assert slope.std() < SCALING + SHEAR
 
 
-def test_distorting_twice_as_strongly_moves_twice_as_far():
-    weak, strong = (np.asarray(Distortion(strength, seed=3)._sources(50, 15, 15)) for strength in (0.001, 0.002))
-    still = np.asarray(Distortion(0.0, seed=3)._sources(50, 15, 15))
+def test_twice_the_strength_moves_pixels_twice_as_far():
+    weak, strong = (np.asarray(Distortion(strength, seed=3)._draw_positions(50, 15, 15)) for strength in (0.001, 0.002))
+    still = np.asarray(Distortion(0.0, seed=3)._draw_positions(50, 15, 15))
     np.testing.assert_allclose(strong - still, 2 * (weak - still), atol=2e-4)
 
 
-def test_an_image_keeps_most_of_its_ink_and_stays_in_its_range():
+def test_an_image_keeps_most_of_its_ink_and_its_range():
     images = np.repeat(blob(), 200, axis=0)
     distorted = Distortion(seed=0)(images, training=True).numpy()
     assert distorted.min() >= 0
@@ -72,12 +72,12 @@ def test_an_image_keeps_most_of_its_ink_and_stays_in_its_range():
     assert (distorted[0] != images[0]).any()
 
 
-def test_it_is_made_again_from_its_configuration():
+def test_config_round_trip():
     layer = Distortion(0.5, seed=3)
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     np.testing.assert_array_equal(again(IMAGES, training=True), layer(IMAGES, training=True))
 
 
-def test_a_strength_below_0_is_refused():
+def test_negative_strength_raises():
     with pytest.raises(InvalidValue, match=r"strength must be a number >= 0; got -1"):
         Distortion(-1.0)

@@ -28,24 +28,24 @@ def pair():
     return partial, full
 
 
-def test_it_is_a_full_convolution_with_zeros_where_the_table_has_no_connection(pair):
+def test_output_equals_a_full_convolution_with_zero_kernels(pair):
     partial, full = pair
     np.testing.assert_array_equal(partial.kernel, full.kernel)
     np.testing.assert_allclose(partial(MAPS), full(MAPS), rtol=1e-5, atol=1e-6)
 
 
-def test_so_are_its_gradients(pair):
+def test_gradients_equal_those_of_the_full_convolution(pair):
     partial, full = pair
     with tf.GradientTape(persistent=True) as tape:
         losses = [tf.reduce_sum(layer(MAPS) ** 2) for layer in pair]
-    found = tape.gradient(losses[0], [partial.kernels.value, partial.bias.value])
+    gradients = tape.gradient(losses[0], [partial.kernels.value, partial.bias.value])
     expected = tape.gradient(losses[1], [full.kernel.value, full.bias.value])
     connected = [expected[0][:, :, below, number] for number, seen in enumerate(TABLE) for below in seen]
-    np.testing.assert_allclose(found[0], np.stack(connected, axis=-1), rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(found[1], expected[1], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(gradients[0], np.stack(connected, axis=-1), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(gradients[1], expected[1], rtol=1e-4, atol=1e-4)
 
 
-def test_it_can_be_written_as_a_matrix_product(pair):
+def test_convolution_can_be_replaced_by_a_matrix_product(pair):
     model = keras.Sequential([keras.Input(MAPS.shape[1:]), pair[0]])
     expected = model(MAPS)
     with as_matrix_products(model):
@@ -59,7 +59,7 @@ def test_c3_of_lenet5_has_1516_weights():
     assert layer.kernels.shape == (5, 5, 60)
 
 
-def test_the_initial_weights_of_a_map_follow_from_its_own_number_of_inputs():
+def test_initial_weights_of_a_map_follow_from_its_number_of_inputs():
     layer = PartialConv2D([(0,)] * 400 + [(0, 1, 2, 3)] * 400, 5, kernel_initializer="lecun_normal")
     layer.build((None, 9, 9, 4))
     kernel = layer.kernel.numpy()
@@ -67,7 +67,7 @@ def test_the_initial_weights_of_a_map_follow_from_its_own_number_of_inputs():
     assert kernel[:, :, :, 400:].var() == pytest.approx(1 / 100, rel=0.1)
 
 
-def test_a_seed_gives_the_same_weights_and_no_two_maps_alike():
+def test_equal_seeds_agree_and_maps_differ():
     def kernels(seed):
         layer = PartialConv2D(TABLE, 3, kernel_initializer=keras.initializers.GlorotUniform(seed))
         layer.build(MAPS.shape)
@@ -77,13 +77,13 @@ def test_a_seed_gives_the_same_weights_and_no_two_maps_alike():
     assert len(np.unique(kernels(1))) == kernels(1).size
 
 
-def test_weights_can_be_drawn_by_a_function_of_one_s_own():
+def test_initializer_may_be_a_function():
     layer = PartialConv2D(TABLE, 3, kernel_initializer=lambda shape, dtype=None: tf.fill(shape, float(shape[2])))
     layer.build(MAPS.shape)
     assert layer.kernels.numpy()[0, 0].tolist() == [2, 2, 1, 3, 3, 3, 2, 2]
 
 
-def test_it_is_made_again_from_its_configuration(pair):
+def test_config_round_trip(pair):
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(pair[0]))
     assert again.get_config() == pair[0].get_config()
     assert again.compute_output_shape((5, 7, 8, 3)) == (5, 5, 7, 4)
@@ -92,22 +92,22 @@ def test_it_is_made_again_from_its_configuration(pair):
 @pytest.mark.parametrize(
     ("connections", "kernel_size", "sentence"),
     [
-        ([(0,), ()], 3, "map 1 sees \\[\\]"),
-        ([(0, 0)], 3, "none twice; map 0 sees \\[0, 0\\]"),
-        ([(-1,)], 3, "map 0 sees \\[-1\\]"),
-        ([], 3, "a row for each map; got none"),
-        ([(0, 3)], 3, "connections name map 3; the input has 3 maps, 0 to 2"),
+        ([(0,), ()], 3, r"at least one index of an input map, .*; got \[\] in row 1"),
+        ([(0, 0)], 3, r"none negative and none twice; got \[0, 0\] in row 0"),
+        ([(-1,)], 3, r"none negative and none twice; got \[-1\] in row 0"),
+        ([], 3, "a row for each output map; got none"),
+        ([(0, 3)], 3, "Indices in connections must be less than 3, the number of input maps; got 3"),
         ([(0,)], 0, "kernel_size must be an integer >= 1; got 0"),
         ([(0,)], 2.5, "kernel_size must be an integer >= 1; got 2.5"),
-        ([(0,)], (3, 3, 3), r"kernel_size must be one number or two, rows and columns; got \(3, 3, 3\)"),
-        ([(0,)], 8, "A kernel of 8x8 is larger than its input, 7x8"),
+        ([(0,)], (3, 3, 3), r"kernel_size must be an integer or two, rows and columns; got \(3, 3, 3\)"),
+        ([(0,)], 8, "kernel_size must be at most the size of the input, 7x8; got 8x8"),
     ],
 )
-def test_a_table_or_kernel_that_does_not_fit_is_refused(connections, kernel_size, sentence):
+def test_invalid_connections_or_kernel_raise(connections, kernel_size, sentence):
     with pytest.raises(InvalidValue, match=sentence):
         PartialConv2D(connections, kernel_size).build(MAPS.shape)
 
 
-def test_it_takes_maps():
-    with pytest.raises(InvalidValue, match=r"takes maps, \(batch, rows, columns, maps\); got the shape \(2, 3\)"):
+def test_input_must_have_four_axes():
+    with pytest.raises(InvalidValue, match=r"must have shape \(batch, rows, columns, maps\); got \(2, 3\)"):
         PartialConv2D([(0,)], 1).build((2, 3))

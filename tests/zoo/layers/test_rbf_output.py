@@ -11,12 +11,12 @@ PROTOTYPES = random.normal(size=(4, 6)).astype("float32")
 CODES = random.normal(size=(5, 6)).astype("float32")
 
 
-def test_it_is_the_squared_euclidean_distance():
+def test_output_is_the_squared_euclidean_distance():
     expected = distance.cdist(CODES, PROTOTYPES, "sqeuclidean")
     np.testing.assert_allclose(RBFOutput(PROTOTYPES)(CODES), expected, rtol=1e-5)
 
 
-def test_its_prototypes_are_fixed_unless_it_is_told_otherwise():
+def test_prototypes_are_fixed_by_default():
     fixed, learned = RBFOutput(PROTOTYPES), RBFOutput(PROTOTYPES, trainable=True)
     for layer in (fixed, learned):
         layer.build(CODES.shape)
@@ -24,7 +24,7 @@ def test_its_prototypes_are_fixed_unless_it_is_told_otherwise():
     assert [weight.shape for weight in learned.trainable_weights] == [(4, 6)]
 
 
-def test_it_is_made_again_from_its_configuration():
+def test_config_round_trip():
     layer = RBFOutput(PROTOTYPES, trainable=True)
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     assert again.trainable
@@ -32,11 +32,11 @@ def test_it_is_made_again_from_its_configuration():
 
 
 @pytest.mark.parametrize("prototypes", [[], [1, 2], [[1, 2], [1]], [[]]])
-def test_prototypes_that_are_no_matrix_are_refused(prototypes):
-    with pytest.raises(InvalidValue, match="a row of numbers for each class, all of one length"):
+def test_prototypes_must_be_a_matrix(prototypes):
+    with pytest.raises(InvalidValue, match="must be a matrix, one row of numbers per class; got "):
         RBFOutput(prototypes)
 
 
-def test_codes_of_another_length_are_refused():
-    with pytest.raises(InvalidValue, match="prototypes have 6 numbers each; the input has 5"):
+def test_codes_of_another_length_raise():
+    with pytest.raises(InvalidValue, match="last axis of the input must have size 6, that of a prototype; got 5"):
         RBFOutput(PROTOTYPES)(CODES[:, :5])

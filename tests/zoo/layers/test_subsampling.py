@@ -17,7 +17,7 @@ def regions(maps, size):
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
-def test_sum_is_the_paper_s_one_coefficient_and_one_bias_a_map_on_the_sum(size):
+def test_sum_has_one_coefficient_and_one_bias_per_map_as_in_the_paper(size):
     layer = Subsampling("sum", size, "tanh")
     layer.build(MAPS.shape)
     c, b = np.random.default_rng(1).normal(size=(2, 4)).astype("float32")
@@ -26,7 +26,7 @@ def test_sum_is_the_paper_s_one_coefficient_and_one_bias_a_map_on_the_sum(size):
 
 
 @pytest.mark.parametrize("size", [2, 3])
-def test_max_and_mean_are_the_lecture_s(size):
+def test_max_and_mean_are_as_in_the_lecture(size):
     largest = Subsampling("max", size)
     largest.build(MAPS.shape)
     w = np.array([1, -2, 0.5, 0], "float32")
@@ -35,18 +35,18 @@ def test_max_and_mean_are_the_lecture_s(size):
     np.testing.assert_allclose(Subsampling("mean", size)(MAPS), regions(MAPS, size).mean(-1), rtol=1e-5, atol=1e-7)
 
 
-def test_max_starts_as_keras_own_pooling():
+def test_max_equals_keras_pooling_initially():
     np.testing.assert_array_equal(Subsampling("max")(MAPS), keras.layers.MaxPooling2D()(MAPS))
 
 
 @pytest.mark.parametrize(("method", "weights"), [("sum", 8), ("max", 4), ("mean", 0)])
-def test_it_has_two_weights_a_map_or_one_or_none(method, weights):
+def test_number_of_weights_per_map(method, weights):
     layer = Subsampling(method)
     layer.build(MAPS.shape)
     assert layer.count_params() == weights
 
 
-def test_coefficients_are_drawn_from_the_paper_s_interval():
+def test_coefficients_are_drawn_from_the_interval_of_the_paper():
     layer = Subsampling("sum", 2)
     layer.build((None, 4, 4, 20_000))
     c, b = layer.get_weights()
@@ -56,7 +56,7 @@ def test_coefficients_are_drawn_from_the_paper_s_interval():
 
 
 @pytest.mark.parametrize("layer", [Subsampling("sum", 3, "tanh", coefficient_initializer="ones"), Subsampling("max")])
-def test_it_is_made_again_from_its_configuration(layer):
+def test_config_round_trip(layer):
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     assert again.get_config() == layer.get_config()
     assert again.compute_output_shape((1, 7, 8, 2)) == tuple(layer(np.zeros((1, 7, 8, 2))).shape)
@@ -67,11 +67,11 @@ def test_it_is_made_again_from_its_configuration(layer):
     [
         (lambda: Subsampling("median"), "method must be one of 'sum', 'max', 'mean'; got 'median'"),
         (lambda: Subsampling("sum", 0), "pool_size must be an integer >= 1; got 0"),
-        (lambda: Subsampling("max", activation="tanh"), "an activation with method \"sum\" only; got method 'max'"),
-        (lambda: Subsampling("sum", 4)(MAPS[:, :3]), "maps of at least 4x4; got 3x9"),
-        (lambda: Subsampling()(MAPS[:, 0]), r"takes maps, \(batch, rows, columns, maps\)"),
+        (lambda: Subsampling("max", activation="tanh"), "activation requires method=\"sum\"; got method='max'"),
+        (lambda: Subsampling("sum", 4)(MAPS[:, :3]), "pool_size must be at most the size of the maps, 3x9; got 4"),
+        (lambda: Subsampling()(MAPS[:, 0]), r"must have shape \(batch, rows, columns, maps\); got \(3, 9, 4\)"),
     ],
 )
-def test_what_makes_no_sense_is_refused(make, sentence):
+def test_invalid_arguments_raise(make, sentence):
     with pytest.raises(InvalidValue, match=sentence):
         make()

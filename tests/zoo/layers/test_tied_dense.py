@@ -14,14 +14,14 @@ def encoder():
     return layer
 
 
-def test_it_is_a_dense_layer_with_the_transposed_kernel(encoder):
+def test_output_is_that_of_the_transposed_kernel(encoder):
     tied, dense = TiedDense(encoder, "tanh", bias_initializer="ones"), keras.layers.Dense(7, "tanh")
     dense.build((None, 3))
     dense.set_weights([encoder.kernel.numpy().T, np.ones(7)])
     np.testing.assert_allclose(tied(CODES), dense(CODES), rtol=1e-6)
 
 
-def test_its_bias_is_the_only_weight_of_its_own(encoder):
+def test_bias_is_the_only_new_weight(encoder):
     tied = TiedDense(encoder)
     tied(CODES)
     owned = [weight.shape for weight in tied.trainable_weights if weight is not encoder.kernel]
@@ -31,7 +31,7 @@ def test_its_bias_is_the_only_weight_of_its_own(encoder):
     assert model.count_params() == 7 * 3 + 3 + 7
 
 
-def test_the_shared_kernel_gets_the_gradient_of_both_uses(encoder):
+def test_shared_kernel_receives_the_gradient_of_both_uses(encoder):
     import tensorflow as tf
 
     x = np.random.default_rng(1).normal(size=(4, 7)).astype("float32")
@@ -44,7 +44,7 @@ def test_the_shared_kernel_gets_the_gradient_of_both_uses(encoder):
     np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_it_follows_the_other_layer_after_it_was_saved_and_opened(encoder, tmp_path):
+def test_kernel_is_still_shared_after_save_and_load(encoder, tmp_path):
     inputs = keras.Input((7,))
     keras.Model(inputs, TiedDense(encoder, name="decoder")(encoder(inputs))).save(tmp_path / "model.keras")
     opened = keras.saving.load_model(tmp_path / "model.keras")
@@ -53,5 +53,5 @@ def test_it_follows_the_other_layer_after_it_was_saved_and_opened(encoder, tmp_p
     np.testing.assert_allclose(decoder(CODES), CODES @ code.kernel.numpy().T, rtol=1e-5)
 
 
-def test_its_shape_is_known_before_it_is_built(encoder):
+def test_output_shape_is_known_before_build(encoder):
     assert TiedDense(encoder).compute_output_shape((None, 4, 3)) == (None, 4, 7)
