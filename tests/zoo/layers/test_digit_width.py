@@ -48,7 +48,10 @@ def test_config_round_trip():
     assert again.width == 8
 
 
-@pytest.mark.parametrize(("width", "sentence"), [(0, ">= 1; got 0"), (21, "width must be at most 20, the width of the images; got 21")])
+@pytest.mark.parametrize(
+    ("width", "sentence"),
+    [(0, ">= 1; got 0"), (21, "width must be at most 20, the width of the images; got 21")],
+)
 def test_width_out_of_range_raises(width, sentence):
     with pytest.raises(InvalidValue, match=sentence):
         DigitWidth(width)(image(0, 1))

@@ -168,7 +168,8 @@ class TestPartition:
         )
 
     def test_too_many_states_raise_before_anything_is_computed(self):
-        with pytest.raises(InvalidValue, match=r'at most 25 units .*; got 784 x 500 units, 2\^500 states. Use method="ais"'):
+        message = r'at most 25 units .*; got 784 x 500 units, 2\^500 states. Use method="ais"'
+        with pytest.raises(InvalidValue, match=message):
             made(784, 500).log_partition(method="exact")
 
     def test_schedule_is_the_published_one(self):
@@ -215,7 +216,7 @@ class TestLayer:
             ({"hidden": 0}, "hidden must be an integer >= 1; got 0"),
             ({"hidden": 3, "visible": "binary"}, "visible must be one of 'bernoulli', 'gaussian'"),
             ({"hidden": 3, "sigma": 0}, "sigma must be a number > 0"),
-            ({"hidden": 3, "labels": 2, "visible": "gaussian"}, "labels require Bernoulli visible units; got visible='gaussian'"),
+            ({"hidden": 3, "labels": 2, "visible": "gaussian"}, "labels require Bernoulli .*; got visible='gaussian'"),
         ],
     )
     def test_invalid_argument_raises(self, wrong, message):
