@@ -1,4 +1,4 @@
-"""Several nets, trained at once and averaged: they err in different places.
+"""Ensembles: several networks, trained together and averaged, because their errors differ.
 
 Ciresan, Meier and Schmidhuber, «Multi-column deep neural networks for image classification», CVPR 2012.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -20,7 +20,7 @@ from zoo.models.catalogue import create
 from zoo.recipes import Recipe
 from zoo.recipes.compiling import compile_model, prepare
 from zoo.runs.configuration import Configuration, resolve
-from zoo.utils.constraints import at_least, check
+from zoo.utils.constraints import Count, check
 
 if TYPE_CHECKING:
     from zoo.datasets import Dataset
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
 @keras.saving.register_keras_serializable("zoo")
 class Ensemble(keras.Model):
-    """The mean of what several models say: one model, which is saved, opened and exported as any other.
+    """The mean of several models, as one model that is saved, opened and exported like any other.
 
     Args:
-        members: Built functional models of the same input and output shape. Where two have the same name, all are
-            called member_1, member_2 ...
-        name: The ensemble's name.
+        members: Built functional models with the same input and output shape. If two have the same name, all are
+            renamed to member_1, member_2 and so on.
+        name: Name of the ensemble. Defaults to `"ensemble"`.
 
     Raises:
-        InvalidValue: No members, or ones of different shapes, or something else than models.
+        InvalidValue: There are no members, their shapes differ, or they are not models.
 
     >>> import zoo
     >>> members = [zoo.create("shallow_mlp", input_shape=(4,), classes=3) for _ in range(2)]
@@ -47,14 +47,12 @@ class Ensemble(keras.Model):
 
     def __init__(self, members: Sequence[keras.Model], *, name: str = "ensemble") -> None:
         members = list(members)
-        if not members:
-            raise InvalidValue("An ensemble needs a member at least; got none.")
-        if strange := [member for member in members if not isinstance(member, keras.Model)]:
-            raise InvalidValue(f"The members of an ensemble are Keras models; got {strange[0]!r}.")
-        for what in ("input_shape", "output_shape"):
-            shapes = list(dict.fromkeys(getattr(member, what) for member in members))
+        if not members or not all(isinstance(member, keras.Model) for member in members):
+            raise InvalidValue(f"members must be Keras models, one or more; got {members}.")
+        for attribute in ("input_shape", "output_shape"):
+            shapes = list(dict.fromkeys(getattr(member, attribute) for member in members))
             if len(shapes) > 1:
-                raise InvalidValue(f"The members of an ensemble have one {what} in common; got {shapes}.")
+                raise InvalidValue(f"members must have the same {attribute}; got {shapes}.")
         if len({member.name for member in members}) < len(members):
             for number, member in enumerate(members, start=1):
                 member.name = f"member_{number}"
@@ -66,7 +64,7 @@ class Ensemble(keras.Model):
 
     @property
     def members(self) -> tuple[keras.Model, ...]:
-        """The models that are averaged."""
+        """Models that are averaged."""
         return tuple(self._members)
 
     def get_config(self) -> dict[str, Any]:
@@ -95,83 +93,89 @@ def train_ensemble(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: int = 0,
 ) -> tuple[Ensemble, pd.DataFrame]:
-    """Trains several models of the zoo at once, in the same compiled steps, and averages them.
+    """Trains several models of the zoo together, in the same compiled steps, and averages them.
 
-    The loss is the sum of theirs and no weight belongs to two of them: each takes the steps that it would take alone.
-    They see the same mini-batches and differ in their initial weights, in what they drop and distort, and in the
-    options that vary. A member does not depend on how many come after it.
+    The loss is the sum of the members' losses, and members share no weights: each takes the steps that it would take
+    alone. Members see the same batches. They differ in their initial weights, in what they drop and distort, and in the
+    options that vary. A member does not depend on the number of members.
 
     Args:
-        name: A name of `zoo.list_models()`; a classifier without pre-training.
-        dataset: As in `zoo.train`; so are the others, but for these:
-        members: How many.
+        name: Name of a model, one of `zoo.list_models()`: a classifier without pre-training.
+        dataset: Data set, as in `zoo.train`.
+        members: Number of members. Defaults to 5.
         vary: Values of options that the members take in turn, as in `{"digit_width": (14, 20, None)}`.
-        recipe: Its name, or a recipe; not one by the Levenberg-Marquardt method, which is for a single loss.
-        epochs: Passes over the training set.
-        batch_size: Examples in a mini-batch.
-        learning_rate: The optimiser's learning rate.
-        validation: What to keep for validation.
-        seed: Decides every draw; each member has its own from it. Keras' global seed is set.
+        recipe: Name of a recipe of the model, or a recipe. Its optimizer must not be the Levenberg-Marquardt method,
+            which is for a single loss. Defaults to the model's first.
+        epochs: Number of epochs. Defaults to the recipe's.
+        batch_size: Number of examples in a batch. Defaults to the recipe's.
+        learning_rate: Learning rate. Defaults to the recipe's.
+        validation: Size of the validation set, as in `datasets.load`.
+        seed: Random seed, from which every member gets its own. Sets Keras' global seed. Defaults to 0.
         options: Options of all members.
-        callbacks: Keras callbacks; they see one model with an output a member.
-        verbose: As in `zoo.training.fit`.
+        callbacks: Keras callbacks. Their model has one output per member.
+        verbose: Verbosity, as in `zoo.training.fit`. Defaults to 0.
 
     Returns:
-        The ensemble, compiled; and the history: `epoch`, and for each member `loss` and `accuracy`, with `val_` those
-        of validation, in columns such as `member_1_accuracy`.
+        The compiled ensemble; and the history: `epoch`, and `loss` and `accuracy` of each member in columns such as
+        `member_1_accuracy`, those of the validation set with the prefix `val_`.
 
     Raises:
-        UnknownName: No such model, data set, recipe or option.
-        InvalidValue: A value out of range, no members, or a recipe that members cannot be trained together by.
+        UnknownName: Unknown model, data set, recipe or option.
+        InvalidValue: A value is out of range, or the recipe cannot train members together.
 
     >>> ensemble, history = train_ensemble("shallow_mlp", "moons", members=3, epochs=2)
     >>> len(ensemble.members), len(history)
     (3, 2)
     """
-    if members == 0:
-        raise InvalidValue("An ensemble needs a member at least; got members=0.")
-    members = check("members", members, Annotated[int, at_least(1)])
-    settings = {"recipe": recipe, "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
-    each = [
-        resolve(name, dataset, **settings, validation=validation, seed=seed, options={**(options or {}), **varied})  # type: ignore[arg-type]
-        for varied in _varied(vary or {}, members)
-    ]
-    first = each[0]
-    _check_trains_together(name, first.recipe)
-    ensemble = Ensemble([_member(configuration, number) for number, configuration in enumerate(each, start=1)])
+    members, vary, options = check("members", members, Count), vary or {}, options or {}
+    for option, values in vary.items():
+        if isinstance(values, str) or not len(values):
+            raise InvalidValue(f"vary must have values for each option, as in (14, 20); {option} has {values!r}.")
+    configurations = [
+        resolve(
+            name, dataset, recipe=recipe, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate,
+            validation=validation, seed=seed,
+            options={**options, **{option: values[number % len(values)] for option, values in vary.items()}},
+        )
+        for number in range(members)
+    ]  # fmt: skip
+    first = configurations[0]
+    _check_recipe(name, first.recipe)
+    ensemble = Ensemble([create_member(member, number) for number, member in enumerate(configurations, start=1)])
     keras.utils.set_random_seed(seed)
-    together = _together(ensemble, first)
+    trainer = make_trainer(ensemble, first)
     history = fit(
-        together,
-        *_repeated(first, "train", members),
+        trainer,
+        *repeat_targets(first, "train", members),
         batch_size=first.recipe.batch_size,
         epochs=first.recipe.epochs,
         seed=seed,
-        validation_data=_repeated(first, "validation", members) if first.dataset.validation else None,
+        validation_data=repeat_targets(first, "validation", members) if first.dataset.validation else None,
         validation_batch_size=1000,
         callbacks=callbacks,
         verbose=verbose,  # type: ignore[arg-type]
-        # XLA is slow with convolutions, and to compile and measure them once a member takes a minute of its own.
-        jit_compile=False if find_convolutions(together) else "auto",
+        # XLA is slow with convolutions, and compiling and measuring those of every member takes a minute.
+        jit_compile=False if find_convolutions(trainer) else "auto",
     )
     compile_model(ensemble, first.recipe, steps_per_epoch=first.steps_per_epoch)
-    ensemble.optimizer.build(ensemble.trainable_variables)  # as it is where a saved file is opened
+    ensemble.optimizer.build(ensemble.trainable_variables)  # as in an opened file
     table = pd.DataFrame(history.history)
     table.insert(0, "epoch", np.arange(1, len(table) + 1))
     return ensemble, table.drop(columns=["loss", "val_loss"], errors="ignore") if members > 1 else table
 
 
 def errors_by_size(ensemble: Ensemble, x: np.ndarray, y: np.ndarray) -> pd.DataFrame:
-    """Returns how many of some examples ensembles of the first members get wrong, and each member alone.
+    """Returns the error of ensembles of the first 1, 2, 3 and more members, and of single members.
 
     Args:
-        ensemble: A trained ensemble of classifiers.
+        ensemble: Trained ensemble of classifiers.
         x: Examples.
-        y: Their labels.
+        y: Labels.
 
     Returns:
-        A row a size: `members`; `error`, the share that the mean of so many first members gets wrong; `last_alone`,
-        that of the last of them; `best_alone` and `mean_alone` among them.
+        One row per size: `members`; `error`, the share of examples that the mean of the first members classifies
+        incorrectly; `last_alone`, the error of the last of these members; `best_alone` and `mean_alone`, the lowest and
+        the mean error among them.
     """
     outputs = np.stack([member.predict(x, batch_size=1000, verbose=0) for member in ensemble.members])
     alone = (outputs.argmax(axis=-1) != y).mean(axis=1)
@@ -188,51 +192,46 @@ def errors_by_size(ensemble: Ensemble, x: np.ndarray, y: np.ndarray) -> pd.DataF
     )
 
 
-def _varied(vary: Mapping[str, Sequence[Any]], members: int) -> list[dict[str, Any]]:
-    for option, values in vary.items():
-        if isinstance(values, str) or not len(values):
-            raise InvalidValue(f"vary gives each option some values, as in (14, 20); {option} has {values!r}.")
-    return [{option: values[number % len(values)] for option, values in vary.items()} for number in range(members)]
-
-
-def _check_trains_together(name: str, recipe: Recipe) -> None:
-    if recipe.pretraining is not None:
-        raise InvalidValue(f"{name}, recipe {recipe.name}, has pre-training, which an ensemble does not do.")
-    if not recipe.objective.trains_together or recipe.optimizer == "levenberg_marquardt":
-        raise InvalidValue(
-            f"{name}, recipe {recipe.name}, cannot train the members of an ensemble together: they learn a label an "
-            f"example, by gradient descent or Adam; this has the loss {recipe.loss} and {recipe.optimizer}."
-        )
-
-
-def _member(configuration: Configuration, number: int) -> keras.Model:
-    own = int(np.random.SeedSequence([configuration.seed, number]).generate_state(1)[0])
-    keras.utils.set_random_seed(own)
+def create_member(configuration: Configuration, number: int) -> keras.Model:
+    """Returns a member with initial weights from the seed and its number; sets Keras' global seed."""
+    keras.utils.set_random_seed(int(np.random.SeedSequence([configuration.seed, number]).generate_state(1)[0]))
     model = create(configuration.model, **configuration.options)
     model.name = f"member_{number}"
     return model
 
 
-def _together(ensemble: Ensemble, first: Configuration) -> keras.Model:
-    """Returns a model with an output for each member, compiled to train them all."""
-    members = ensemble.members
-    compile_model(ensemble, first.recipe, steps_per_epoch=first.steps_per_epoch)
+def make_trainer(ensemble: Ensemble, configuration: Configuration) -> keras.Model:
+    """Returns a model with one output per member, compiled to train all of them."""
+    members, objective = ensemble.members, configuration.recipe.objective
+    compile_model(ensemble, configuration.recipe, steps_per_epoch=configuration.steps_per_epoch)
     inputs = keras.Input(members[0].input_shape[1:], name="input")
-    outputs = [member(inputs) for member in members]
-    together = keras.Model(inputs, outputs, name=f"{first.model}_ensemble")
-    # What the recipe makes of the mean, which has a member's shape, it makes of each member.
-    of_member = first.recipe.objective.compile_options(math.prod(members[0].output_shape[1:]))
-    together.compile(
+    trainer = keras.Model(inputs, [member(inputs) for member in members], name=f"{configuration.model}_ensemble")
+    options = [objective.compile_options(math.prod(member.output_shape[1:])) for member in members]
+    trainer.compile(
         ensemble.optimizer,
-        loss=[of_member["loss"]] * len(members),
-        loss_weights=of_member.get("loss_weights", [1.0]) * len(members),
-        metrics=[first.recipe.objective.compile_options(1)["metrics"] for _ in members],
+        loss=[option["loss"] for option in options],
+        loss_weights=[option.get("loss_weights", [1.0])[0] for option in options],
+        metrics=[option["metrics"] for option in options],
         jit_compile=False,
     )
-    return together
+    return trainer
 
 
-def _repeated(first: Configuration, split: str, members: int) -> tuple[Any, Any]:
-    part = first.dataset.splits[split]
-    x, y = prepare(first.recipe, part.x, part.y, classes=first.dataset.classes)
+def repeat_targets(configuration: Configuration, split: str, members: int) -> tuple[Any, list[Any]]:
+    """Returns the inputs of a split, and its targets once per member."""
+    examples = configuration.dataset.splits[split]
+    x, y = prepare(configuration.recipe, examples.x, examples.y, classes=configuration.dataset.classes)
     return x, [y] * members
+
+
+def _check_recipe(name: str, recipe: Recipe) -> None:
+    """Raises InvalidValue if a recipe cannot train members together."""
+    reason = None
+    if recipe.pretraining is not None:
+        reason = "it has pre-training"
+    elif not recipe.objective.trains_together:
+        reason = f"its loss must be of one label per example; it is {recipe.loss}"
+    elif recipe.optimizer == "levenberg_marquardt":
+        reason = "its optimizer must be sgd or adam; it is levenberg_marquardt"
+    if reason:
+        raise InvalidValue(f"{name} cannot be trained as an ensemble by the recipe {recipe.name}: {reason}.")

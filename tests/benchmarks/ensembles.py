@@ -26,15 +26,15 @@ def steps_of(name, options, batch_size, members, *, jit_compile):
     """Returns a function that runs some steps of the training of so many members, as `train_ensemble` makes them."""
     import keras
 
-    from zoo.ensembles import Ensemble, _member, _repeated, _together
+    from zoo.ensembles import Ensemble, create_member, make_trainer, repeat_targets
     from zoo.loop.steps import Steps, make_variables
     from zoo.runs.configuration import resolve
 
     settings = {"recipe": None, "epochs": None, "learning_rate": None, "validation": None, "seed": 0}
     configuration = resolve(name, "mnist", batch_size=batch_size, options=options, **settings)
-    ensemble = Ensemble([_member(configuration, number) for number in range(1, members + 1)])
-    model = _together(ensemble, configuration)
-    data = keras.tree.map_structure(lambda each: each[:EXAMPLES], _repeated(configuration, "train", members))
+    ensemble = Ensemble([create_member(configuration, number) for number in range(1, members + 1)])
+    model = make_trainer(ensemble, configuration)
+    data = keras.tree.map_structure(lambda array: array[:EXAMPLES], repeat_targets(configuration, "train", members))
     make_variables(model, data)
     steps = Steps(model, model.train_step, data, jit_compile=jit_compile)
     rows = np.arange(EXAMPLES // batch_size * batch_size).reshape(-1, batch_size)

@@ -1,4 +1,4 @@
-"""How good is a trained model? `evaluate(model, "mnist")`, its figures, and a folder with all of it."""
+"""Evaluation of trained models: `evaluate(model, "mnist")` returns metrics, `write` writes tables and figures."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ __all__ = ["Evaluation", "Interval", "calibration", "evaluate", "mean_interval",
 
 
 def write(evaluation: Evaluation, path: str | Path | None = None) -> Path:
-    """Writes an evaluation: its figures as `evaluation.json`, its tables as CSV, its pictures as PNG.
+    """Writes an evaluation: the metrics as `evaluation.json`, tables as CSV and figures as PNG.
 
     Args:
-        evaluation: What `evaluate` returned.
-        path: The folder, which must not exist; None makes `runs/evaluation-NAME-DATASET-DATE-TIME`.
+        evaluation: Result of `evaluate`.
+        path: Folder, which must not exist. Defaults to `runs/evaluation-NAME-DATASET-DATE-TIME`.
 
     Raises:
         InvalidValue: The folder exists.

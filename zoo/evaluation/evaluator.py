@@ -1,66 +1,70 @@
-"""Evaluates a trained model on a data set: how often it is right, where it is wrong, how sure it was."""
+"""Evaluation of a trained model on a test set: accuracy, errors and confidence."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
+from scipy.special import softmax
 
 from zoo import datasets
 from zoo.errors import InvalidValue
 from zoo.evaluation.measures import Interval, calibration, mean_interval, wilson
-from zoo.models.origin import Origin, origin_of
+from zoo.models.origin import origin_of
 
 if TYPE_CHECKING:
     import keras
-    import pandas as pd
 
     from zoo.datasets import Dataset
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Evaluation:
-    """What was found on the test set.
+    """Results of a model on a test set.
 
     Args:
-        model: The model's name.
-        dataset: The data set's.
-        metrics: By name, each with its 95 % interval: `accuracy`, of sequences as a whole; `squared_error` of a
-            model that gives back its input, summed over the pixels of an example.
-        calibration_error: Of a classifier; None of others.
-        calibration: Its reliability, a row a bin; empty of others.
-        confusion: How many of each class, by row, are taken for each, by column; empty where there is none.
-        outputs: What the model gave.
-        data: What it was given.
-        confidence: How sure it was of each prediction, of sequences as a whole, or the error of each reconstruction.
-        order: The examples, the worst first: the mistakes that it was surest of, the worst reconstructions.
+        model: Name of the model.
+        dataset: Name of the data set.
+        metrics: Metrics by name, with their 95 % intervals: `accuracy`, for sequences that of whole sequences;
+            `squared_error` of a model that reconstructs its inputs, summed over the pixels of an example.
+        outputs: Outputs of the model.
+        data: Data set.
+        confidence: Probability of each prediction, for sequences that of the whole sequence; or the squared error of
+            each reconstruction.
+        order: Rows of the worst examples, the worst first: errors from the highest confidence down, or all
+            reconstructions from the largest squared error down.
+        calibration_error: Expected calibration error. Defaults to None, for reconstructions.
+        calibration: Accuracy by confidence, one row per bin; empty for reconstructions.
+        confusion: Number of examples by class (row) and predicted class (column); empty for sequences and
+            reconstructions.
     """
 
     model: str
     dataset: str
     metrics: dict[str, Interval]
-    calibration_error: float | None
-    calibration: pd.DataFrame
-    confusion: pd.DataFrame
     outputs: np.ndarray
     data: Dataset
     confidence: np.ndarray
     order: np.ndarray
+    calibration_error: float | None = None
+    calibration: pd.DataFrame = field(default_factory=pd.DataFrame)
+    confusion: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def evaluate(model: keras.Model, dataset: str | Dataset | None = None) -> Evaluation:
     """Evaluates a model of the zoo on the test set of a data set.
 
     Args:
-        model: A trained model, of `zoo.train`, `zoo.load` or `zoo.create(..., weights=...)`.
-        dataset: A name of `datasets.names()`, or a loaded data set; None takes the one it was trained on. Where it is
-            that one, it is split as it was for the training.
+        model: Trained model of `zoo.train`, `zoo.load` or `zoo.create(..., weights=...)`.
+        dataset: Name of the data set, one of `datasets.names()`, or a loaded data set. Defaults to the one that the
+            model was trained on. Loaded by that name, it is split as for the training.
 
     Raises:
-        InvalidValue: The model was not trained, or takes or gives something else than the data set has.
-        UnknownName: No such data set.
-        DataError: The data cannot be had.
+        InvalidValue: The model was not trained, or its inputs or outputs do not fit the data set.
+        UnknownName: Unknown data set.
+        DataError: The data cannot be loaded.
 
     >>> import zoo
     >>> result = evaluate(zoo.create("shallow_mlp", weights="semeion"), "semeion")  # doctest: +SKIP
@@ -69,106 +73,74 @@ def evaluate(model: keras.Model, dataset: str | Dataset | None = None) -> Evalua
     """
     origin = origin_of(model)
     if origin is None or origin.recipe is None:
-        raise InvalidValue(f"{model.name} was not trained by the zoo: what its outputs mean is not known.")
+        raise InvalidValue(f"{model.name} was not trained by the zoo; the meaning of its outputs is unknown.")
     data = origin.data.get("name", "") if dataset is None else dataset
     if isinstance(data, str):
         data = datasets.load(data, **origin.split_of(data))
-    if tuple(model.input_shape[1:]) != data.input_shape:
+    input_shape = tuple(model.input_shape[1:])
+    if input_shape != data.input_shape:
         raise InvalidValue(
             f"{origin.model}, trained on {origin.data.get('name', 'other data')}, takes inputs of shape "
-            f"{tuple(model.input_shape[1:])}; {data.name} has {data.input_shape}."
+            f"{input_shape}; {data.name} has {data.input_shape}."
         )
-    x, y = data.test.x * np.float32(origin.recipe.input_scale), data.test.y
-    if not origin.recipe.objective.needs_labels:
-        return _of_reconstructions(origin, data, x, _reconstruct(model, origin, x))
-    outputs = model.predict(x, batch_size=1000, verbose=0)
-    if data.longest is not None:
-        return _of_sequences(origin, data, outputs)
-    if outputs.ndim != 2 or outputs.shape[-1] != data.classes:
-        raise InvalidValue(f"{origin.model} gives {outputs.shape[1:]}; {data.name} has {data.classes} classes.")
-    predicted = outputs.argmax(axis=-1)
-    confidence = np.take_along_axis(_probabilities(outputs), predicted[:, None], axis=-1)[:, 0]
-    confusion = _confusion(y, predicted, data.source.class_names)
-    return _of_answers(origin, data, outputs, predicted == y, confidence, confusion)
-
-
-def _probabilities(outputs: np.ndarray) -> np.ndarray:
-    """Returns the outputs, or of scores, as LeNet-5's, the softmax."""
-    if (outputs >= 0).all():
-        return outputs
-    grown = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
-    return grown / grown.sum(axis=-1, keepdims=True)
-
-
-def _confusion(y: np.ndarray, predicted: np.ndarray, names: tuple[str, ...]) -> pd.DataFrame:
-    import pandas as pd
-
-    counts = np.zeros((len(names), len(names)), int)
-    np.add.at(counts, (y, predicted), 1)
-    return pd.DataFrame(counts, pd.Index(names, name="class"), list(names))
-
-
-def _of_sequences(origin: Origin, data: Dataset, outputs: np.ndarray) -> Evaluation:
-    import pandas as pd
-
-    y = data.test.y
-    if outputs.ndim != 3:
-        raise InvalidValue(f"{origin.model} reads one class; {data.name} has up to {data.longest} digits an image.")
-    if outputs.shape[:2] != y.shape:
-        raise InvalidValue(f"{origin.model} reads {outputs.shape[1] - 1} digits; {data.name} has {data.longest}.")
-    predicted = outputs.argmax(axis=-1)
-    # The length itself, and the digits that it says there are.
-    there = np.arange(y.shape[1]) <= predicted[:, :1] + 1
-    right = ((predicted == y) | ~there).all(axis=1)
-    sure = np.where(there, outputs.max(axis=-1), 1).prod(axis=1)
-    return _of_answers(origin, data, outputs, right, sure, pd.DataFrame())
-
-
-def _of_answers(
-    origin: Origin,
-    data: Dataset,
-    outputs: np.ndarray,
-    right: np.ndarray,
-    confidence: np.ndarray,
-    confusion: pd.DataFrame,
-) -> Evaluation:
-    error, table = calibration(confidence, right)
-    wrong = np.flatnonzero(~right)
+    x = data.test.x * np.float32(origin.recipe.input_scale)
+    objective, names = origin.recipe.objective, {"model": origin.model, "dataset": data.name}
+    if not objective.needs_labels:
+        outputs = _predict(model, x) if objective.targets == "inputs" else _reconstruct(model, x)
+        errors = np.square(outputs - x).reshape(len(x), -1).sum(axis=1)
+        metrics, order = {"squared_error": mean_interval(errors)}, np.argsort(-errors, kind="stable")
+        return Evaluation(**names, metrics=metrics, outputs=outputs, data=data, confidence=errors, order=order)
+    outputs = _predict(model, x)
+    compare = _compare_labels if data.longest is None else _compare_sequences
+    correct, confidence, confusion = compare(origin.model, outputs, data)
+    errors = np.flatnonzero(~correct)
+    error, table = calibration(confidence, correct)
     return Evaluation(
-        model=origin.model,
-        dataset=data.name,
-        metrics={"accuracy": wilson(int(right.sum()), len(right))},
-        calibration_error=error,
-        calibration=table,
-        confusion=confusion,
+        **names,
+        metrics={"accuracy": wilson(int(correct.sum()), len(correct))},
         outputs=outputs,
         data=data,
         confidence=confidence,
-        order=wrong[np.argsort(-confidence[wrong], kind="stable")],
+        order=errors[np.argsort(-confidence[errors], kind="stable")],
+        calibration_error=error,
+        calibration=table,
+        confusion=confusion,
     )
 
 
-def _reconstruct(model: keras.Model, origin: Origin, x: np.ndarray) -> np.ndarray:
-    if origin.recipe is None or origin.recipe.objective.targets != "none":
-        return model.predict(x, batch_size=1000, verbose=0)
-    flat = x.reshape(len(x), -1)
-    parts = [np.asarray(model.rbm.reconstruct(flat[start : start + 1000])) for start in range(0, len(flat), 1000)]
+def _predict(model: keras.Model, x: np.ndarray) -> np.ndarray:
+    return model.predict(x, batch_size=1000, verbose=0)
+
+
+def _reconstruct(model: keras.Model, x: np.ndarray) -> np.ndarray:
+    """Returns the reconstructions of an RBM, which `predict` does not return."""
+    rows = x.reshape(len(x), -1)
+    parts = [np.asarray(model.rbm.reconstruct(rows[start : start + 1000])) for start in range(0, len(rows), 1000)]
     return np.concatenate(parts).reshape(x.shape)
 
 
-def _of_reconstructions(origin: Origin, data: Dataset, x: np.ndarray, outputs: np.ndarray) -> Evaluation:
-    import pandas as pd
+def _compare_labels(model: str, outputs: np.ndarray, data: Dataset) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
+    """Returns whether each prediction is correct, its probability, and the confusion matrix."""
+    from sklearn.metrics import confusion_matrix
 
-    errors = np.square(outputs - x).reshape(len(outputs), -1).sum(axis=1)
-    return Evaluation(
-        model=origin.model,
-        dataset=data.name,
-        metrics={"squared_error": mean_interval(errors)},
-        calibration_error=None,
-        calibration=pd.DataFrame(),
-        confusion=pd.DataFrame(),
-        outputs=outputs,
-        data=data,
-        confidence=errors,
-        order=np.argsort(-errors, kind="stable"),
-    )
+    if outputs.ndim != 2 or outputs.shape[-1] != data.classes:
+        raise InvalidValue(f"{model} has outputs of shape {outputs.shape[1:]}; {data.name} has {data.classes} classes.")
+    probabilities = outputs if (outputs >= 0).all() else softmax(outputs, axis=-1)  # of scores, such as LeNet-5's
+    y, predicted, names = data.test.y, outputs.argmax(axis=-1), data.source.class_names
+    confidence = np.take_along_axis(probabilities, predicted[:, None], axis=-1)[:, 0]
+    counts = confusion_matrix(y, predicted, labels=range(data.classes))
+    return predicted == y, confidence, pd.DataFrame(counts, pd.Index(names, name="class"), list(names))
+
+
+def _compare_sequences(model: str, outputs: np.ndarray, data: Dataset) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
+    """Returns whether each sequence is read correctly, its probability, and no confusion matrix."""
+    y = data.test.y
+    if outputs.ndim != 3:
+        raise InvalidValue(f"{model} reads one class; {data.name} has up to {data.longest} digits per image.")
+    if outputs.shape[:2] != y.shape:
+        raise InvalidValue(f"{model} reads {outputs.shape[1] - 1} digits; {data.name} has {data.longest}.")
+    predicted = outputs.argmax(axis=-1)
+    # The length, and as many digits as it says.
+    counts = np.arange(y.shape[1]) <= predicted[:, :1] + 1
+    correct = ((predicted == y) | ~counts).all(axis=1)
+    return correct, np.where(counts, outputs.max(axis=-1), 1).prod(axis=1), pd.DataFrame()
