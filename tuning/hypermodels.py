@@ -15,7 +15,7 @@ import zoo
 from zoo import datasets
 from zoo.errors import InvalidValue
 from zoo.recipes import Recipe
-from zoo.recipes.compiling import callbacks_of, compile_model, prepare
+from zoo.recipes.compiling import compile_model, make_callbacks, prepare
 from zoo.runs.configuration import Configuration, resolve
 from zoo.runs.folder import RunFolder
 from zoo.runs.options import RunOptions
@@ -122,7 +122,7 @@ class ZooHyperModel(keras_tuner.HyperModel):
             validation_data = validation_data or _validation(self.dataset)
         if not initial_epoch:
             with tempfile.TemporaryDirectory() as folder:
-                self._pretrain(model, configuration, RunFolder.at(folder))
+                self._pretrain(model, configuration, RunFolder(folder))
         arguments = self._prepare(configuration, (x, y), validation_data)
         arguments["callbacks"] += callbacks
         epochs = epochs or configuration.recipe.epochs
@@ -150,7 +150,7 @@ class ZooHyperModel(keras_tuner.HyperModel):
         x, y = prepare(recipe, *train, classes=classes)
         if validation is not None:
             validation = (*prepare(recipe, *validation[:2], classes=classes), *validation[2:])
-        callbacks = callbacks_of(recipe, (x, y), seed=self.seed)
+        callbacks = make_callbacks(recipe, (x, y), seed=self.seed)
         data = {"x": x, "y": y, "validation_data": validation}
         return {**data, "batch_size": recipe.batch_size, "callbacks": callbacks}
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def trial_folder(project: Path, trial_id: str) -> RunFolder:
     """Returns the folder of a trial."""
-    return RunFolder.at(project / f"trial_{trial_id}")
+    return RunFolder(project / f"trial_{trial_id}")
 
 
 def read_results(project: Path, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def read_results(project: Path, known: Mapping[str, Any] | None = None) -> dict[
     results: dict[str, Any] = {}
     for path in sorted(project.glob("trial_*"), key=lambda path: int(path.name.removeprefix("trial_"))):
         trial_id = path.name.removeprefix("trial_")
-        folder = RunFolder.at(path)
+        folder = RunFolder(path)
         if known and "status" in known.get(trial_id, {}):
             results[trial_id] = known[trial_id]
         elif result := folder.read_json("result.json") or folder.read_json("begun.json"):
@@ -47,7 +47,7 @@ def read_search(project: str | Path) -> dict[str, Any]:
         InvalidValue: There is no search in the folder.
         RunFailed: The file is damaged.
     """
-    content = RunFolder.at(project).read_json("search.json")
+    content = RunFolder(project).read_json("search.json")
     if not content:
         raise InvalidValue(f"There is no search in {project}: it has no search.json.")
     return content
@@ -81,7 +81,7 @@ def write_parameters(project: Path, parameters: dict[str, Any]) -> None:
     content, parameters = read_search(project), json.loads(json.dumps(parameters))
     if "parameters" in content:
         _check_equal(project, content["parameters"], parameters)
-    RunFolder.at(project).write_json("search.json", {**content, "parameters": parameters})
+    RunFolder(project).write_json("search.json", {**content, "parameters": parameters})
 
 
 def _check_equal(path: Path, before: dict[str, Any], now: dict[str, Any]) -> None:

@@ -93,11 +93,11 @@ def search(
     )  # fmt: skip
     workers = check("workers", workers, Count)
     if project_dir is not None:
-        folder = RunFolder.at(project_dir)
+        folder = RunFolder(project_dir)
     elif "KERASTUNER_TUNER_ID" in os.environ:
         raise InvalidValue("A search on several machines needs a folder that all of them see: give project_dir.")
     else:
-        folder = RunFolder(None, name=f"search-{plan.name}-{plan.dataset.name}")
+        folder = RunFolder.create(None, name=f"search-{plan.name}-{plan.dataset.name}")
     role = os.environ.get("KERASTUNER_TUNER_ID", "")
     is_worker = bool(role) and "chief" not in role
     table = TrialTable(folder.path, plan.objective, plan.max_trials, shown=progress and not is_worker)

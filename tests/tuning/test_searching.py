@@ -152,7 +152,7 @@ def test_hyperband_continues_the_best_trials_where_their_training_ended(tmp_path
     ],
 )
 def test_another_search_in_the_same_folder_is_refused_with_the_difference(tmp_path, changed, difference):
-    folder = RunFolder.at(tmp_path / "search")
+    folder = RunFolder(tmp_path / "search")
     arguments = {
         "model": SMALL, "dataset": "moons", "algorithm": "random", "max_trials": 2, "objective": None, "epochs": 3,
         "recipe": None, "seed": 0, "vanishing": 1e-4, "prune": True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
@@ -102,9 +103,8 @@ class Supervisor:
 
     def wait(self, name: str, *, seconds: float) -> int | None:
         """Waits for a process to end and returns its exit status, or None if it still runs after `seconds`."""
-        deadline = time.monotonic() + seconds
-        while self.status(name) is None and time.monotonic() < deadline:
-            time.sleep(POLL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._processes[name].wait(seconds)
         return self.status(name)
 
     def wait_for_failure(self) -> str | None:

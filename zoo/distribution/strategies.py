@@ -1,4 +1,4 @@
-"""On how many devices and machines a training runs."""
+"""The devices and workers that a training runs on."""
 
 from __future__ import annotations
 
@@ -14,26 +14,29 @@ from typing import Any, Literal
 from zoo.errors import InvalidValue, RunFailed
 from zoo.utils.constraints import check
 from zoo.utils.keras_private import set_worker_timeout
+from zoo.utils.tensorflow_import import import_tensorflow
 
-PATIENCE = 40  # seconds that the workers wait for one that does not come
+PATIENCE = 40  # seconds that the workers wait for a missing one
 
 Name = Literal["auto", "none", "mirrored", "multiworker"]
 
 
 def resolve_strategy(strategy: Any) -> Any:
-    """Returns the `tf.distribute.Strategy` that a name stands for.
+    """Returns a `tf.distribute.Strategy` by its name.
 
-    It is to be asked before TensorFlow is used for anything else: the connection to other workers is
-    made here, and GPUs are told to take memory as they need it.
+    It must be called before TensorFlow is used for anything else: it connects to the other workers, and makes GPUs
+    allocate memory only as it is needed.
 
     Args:
-        strategy: `"none"`: one device. `"mirrored"`: all GPUs of this machine. `"multiworker"`: all
-            machines of `TF_CONFIG`. `"auto"`: `TF_CONFIG` if it is set, several GPUs if there are, else
-            one device. Or a strategy, which is taken as it is.
+        strategy: `"none"`, one device; `"mirrored"`, all GPUs of this machine; `"multiworker"`, all machines in
+            `TF_CONFIG`; `"auto"`, multiworker if `TF_CONFIG` is set, mirrored if there are several GPUs, else none. A
+            `tf.distribute.Strategy` is returned as it is.
 
     Raises:
-        InvalidValue: Another name, or `"multiworker"` without a usable `TF_CONFIG`.
+        InvalidValue: The name is unknown, or `"multiworker"` has no valid `TF_CONFIG`.
+        RunFailed: Another worker does not answer, or the port of this worker is in use.
     """
+    import_tensorflow()
     import tensorflow as tf
 
     if isinstance(strategy, tf.distribute.Strategy):
@@ -41,12 +44,12 @@ def resolve_strategy(strategy: Any) -> Any:
     name = check("strategy", strategy, Name)
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
-        with suppress(RuntimeError):  # it is in use already, with what it was given
+        with suppress(RuntimeError):  # it is in use already
             tf.config.experimental.set_memory_growth(gpu, True)
     if name == "auto":
         name = "multiworker" if "TF_CONFIG" in os.environ else "mirrored" if len(gpus) > 1 else "none"
     if name == "multiworker":
-        config = check_cluster()
+        config = read_cluster()
         jobs = {job: len(config["cluster"][job]) for job in ("chief", "worker") if job in config["cluster"]}
         set_worker_timeout(jobs, PATIENCE / 2)
         _wait_for_workers(config)
@@ -55,40 +58,40 @@ def resolve_strategy(strategy: Any) -> Any:
 
 
 def _wait_for_workers(config: dict[str, Any]) -> None:
-    """Returns when every worker answers.
+    """Waits until every worker answers.
 
-    TensorFlow itself waits for them without an end, where neither an exception nor a signal reaches it.
+    TensorFlow itself would wait without a limit, and neither an exception nor a signal could end it.
 
     Raises:
-        RunFailed: One of them does not, or the port of this one is taken.
+        RunFailed: Another worker does not answer, or the port of this worker is in use.
     """
-    own = config["cluster"][config["task"]["type"]][int(config["task"]["index"])]
-    missing = [address for addresses in config["cluster"].values() for address in addresses if address != own]
+    address = config["cluster"][config["task"]["type"]][int(config["task"]["index"])]
+    missing = [other for addresses in config["cluster"].values() for other in addresses if other != address]
     deadline = time.monotonic() + PATIENCE
     try:
-        with socket.create_server(("", int(own.rpartition(":")[2])), backlog=128):
-            while missing := [address for address in missing if not _answers(address)]:
+        with socket.create_server(("", int(address.rpartition(":")[2])), backlog=128):
+            while missing := [other for other in missing if not _answers(other)]:
                 if time.monotonic() > deadline:
-                    raise RunFailed(f"No worker answers at {', '.join(missing)}, after {PATIENCE} s.")
+                    raise RunFailed(f"No worker answers at {', '.join(missing)} after {PATIENCE} s.")
                 time.sleep(0.2)
     except OSError as error:
-        raise RunFailed(f"This worker cannot be reached at {own}: {error.strerror}.") from error
+        raise RunFailed(f"This worker cannot be reached at {address}: {error.strerror}.") from error
 
 
 def _answers(address: str) -> bool:
     host, _, port = address.rpartition(":")
     try:
-        with socket.create_connection((host, int(port)), timeout=2):
-            return True
+        socket.create_connection((host, int(port)), timeout=2).close()
     except OSError:
         return False
+    return True
 
 
-def check_cluster() -> dict[str, Any]:
-    """Returns `TF_CONFIG`, which tells a worker of the others, once it is sure to be usable.
+def read_cluster() -> dict[str, Any]:
+    """Returns the content of `TF_CONFIG`, which lists the workers of the cluster.
 
     Raises:
-        InvalidValue: It is missing, or has no workers or no task among them.
+        InvalidValue: It is missing, or lists no workers, or not this one.
     """
     text = os.environ.get("TF_CONFIG")
     example = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
@@ -100,18 +103,18 @@ def check_cluster() -> dict[str, Any]:
         if not 0 <= int(task["index"]) < len(members):
             raise ValueError(f"task {task['index']} of {len(members)}")
     except (ValueError, KeyError, TypeError) as error:
-        raise InvalidValue(f"TF_CONFIG cannot be used ({error}); got {text}; it is to be like {example}.") from error
+        raise InvalidValue(f"TF_CONFIG must be like {example}; got {text} ({error}).") from error
     return config
 
 
 def has_several_workers(strategy: Any) -> bool:
-    """Returns whether other processes take part, which wait for this one at every step."""
+    """Returns whether other processes take part in the training and wait for this one at every step."""
     resolver = strategy.cluster_resolver
     return resolver is not None and bool(resolver.cluster_spec())
 
 
 def writes_files(strategy: Any) -> bool:
-    """Returns whether it is this process that writes: of several workers, the chief or else the first."""
+    """Returns whether this process writes the files: of several workers, only the chief or else the first one does."""
     if not has_several_workers(strategy):
         return True
     resolver = strategy.cluster_resolver
@@ -120,8 +123,8 @@ def writes_files(strategy: Any) -> bool:
 
 
 @contextmanager
-def naming_lost_workers(strategy: Any) -> Iterator[None]:
-    """Makes one sentence of what TensorFlow says when another worker is lost.
+def explain_lost_workers(strategy: Any) -> Iterator[None]:
+    """Turns the errors that TensorFlow raises when another worker is lost into one sentence.
 
     Raises:
         RunFailed: A worker ended or cannot be reached.
@@ -140,26 +143,26 @@ def naming_lost_workers(strategy: Any) -> Iterator[None]:
     except lost as error:
         if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
             raise
-        config = check_cluster()
-        members = config["cluster"][config["task"]["type"]]
-        tasks = {int(number) for number in re.findall(r"task:(\d+)", str(error))} - {int(config["task"]["index"])}
-        which = ", ".join(f"{task} ({members[task]})" for task in sorted(tasks) if task < len(members))
+        config = read_cluster()
+        members, index = config["cluster"][config["task"]["type"]], int(config["task"]["index"])
+        tasks = {int(number) for number in re.findall(r"task:(\d+)", str(error))} - {index}
+        names = ", ".join(f"{task} ({members[task]})" for task in sorted(tasks) if task < len(members))
         reason = re.split(r"Error reported from [^:]*(?::\d+)?: ", str(error).strip().splitlines()[0])[-1].rstrip(":. ")
         raise RunFailed(
-            f"Worker {which or 'of this training'} ended or cannot be reached, so that this one, "
-            f"{config['task']['index']} of {len(members)}, cannot go on: {reason}."
+            f"Worker {names or 'of this training'} ended or cannot be reached; worker {index} of {len(members)} "
+            f"cannot continue: {reason}."
         ) from error
 
 
-def division(strategy: Any, batch_size: int) -> str:
-    """Returns in words how a mini-batch is divided.
+def describe_division(strategy: Any, batch_size: int) -> str:
+    """Returns in words how a batch is divided among the replicas.
 
     >>> import tensorflow as tf
-    >>> division(tf.distribute.get_strategy(), 10)
+    >>> describe_division(tf.distribute.get_strategy(), 10)
     '10 on one device'
     """
     replicas = strategy.num_replicas_in_sync
     if replicas == 1:
         return f"{batch_size} on one device"
-    each, more = divmod(batch_size, replicas)
-    return f"{batch_size} over {replicas} replicas, {f'{each} or {each + 1}' if more else each} on each"
+    share, rest = divmod(batch_size, replicas)
+    return f"{batch_size} over {replicas} replicas, {f'{share} or {share + 1}' if rest else share} on each"

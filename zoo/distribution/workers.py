@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import tempfile
@@ -67,11 +68,6 @@ def wait(supervisor: Supervisor, addresses: dict[str, str]) -> int:
 
 def free_ports(count: int) -> list[int]:
     """Returns `count` ports of this machine on which nothing listens."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for server in sockets:
-            server.bind(("localhost", 0))
-        return [server.getsockname()[1] for server in sockets]
-    finally:
-        for server in sockets:
-            server.close()
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(socket.create_server(("localhost", 0))) for _ in range(count)]
+        return [server.getsockname()[1] for server in servers]

@@ -24,7 +24,7 @@ def write(evaluation: Evaluation, path: str | Path | None = None) -> Path:
     from zoo.evaluation.figures import plot_confusion, plot_reliability, plot_worst
     from zoo.runs.folder import RunFolder, versions
 
-    folder = RunFolder(path, name=f"evaluation-{evaluation.model}-{evaluation.dataset}")
+    folder = RunFolder.create(path, name=f"evaluation-{evaluation.model}-{evaluation.dataset}")
     content = {
         "model": evaluation.model,
         "dataset": evaluation.dataset,

@@ -104,7 +104,7 @@ def run(
     for setting in settings:
         if setting not in valid:
             raise unknown("setting", setting, valid, of=name)
-    folder = RunFolder(run_dir, name=f"{name}-{dataset}")
+    folder = RunFolder.create(run_dir, name=f"{name}-{dataset}")
     try:
         result = module.run(dataset, **settings)
     except BaseException:

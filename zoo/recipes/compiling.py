@@ -1,4 +1,4 @@
-"""From a recipe to a compiled Keras model, of stock Keras parts wherever there are any."""
+"""Compiles models by their recipes, with parts of Keras wherever it has them."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ def prepare(recipe: Recipe, x: np.ndarray, y: np.ndarray | None, *, classes: int
     Args:
         recipe: Recipe to train by.
         x: Examples, `(n, ...)`, in [0, 1].
-        y: Labels, `(n,)`, or of sequences `(n, 1 + longest)`; None where the recipe needs none.
+        y: Labels, `(n,)`, for sequences `(n, 1 + longest)`; None for a recipe that needs none.
         classes: Number of classes.
 
     Returns:
         Inputs and targets; None for the targets of an RBM.
 
     Raises:
-        InvalidValue: The loss does not take such data.
+        InvalidValue: The inputs are out of the range of the loss.
     """
     x = x if recipe.input_scale == 1 else x * np.float32(recipe.input_scale)
     return x, recipe.objective.make_targets(x, y, classes=classes)
 
 
-def callbacks_of(recipe: Recipe, train: tuple[Any, Any], *, seed: int) -> list[keras.callbacks.Callback]:
-    """Returns what a recipe's optimiser needs to be told while it trains.
+def make_callbacks(recipe: Recipe, train: tuple[Any, Any], *, seed: int) -> list[keras.callbacks.Callback]:
+    """Returns the callbacks that the optimizer of a recipe needs during training.
 
     Args:
-        recipe: How the model is trained.
+        recipe: Recipe to train by.
         train: Inputs and targets, as `prepare` returns them.
-        seed: Decides every draw.
+        seed: Random seed of what the callbacks draw.
     """
     return [EstimateCurvature(*train, seed=seed)] if recipe.optimizer == "levenberg_marquardt" else []
 
@@ -63,9 +63,9 @@ def _optimizer(recipe: Recipe, steps_per_epoch: int) -> keras.Optimizer:
 
     def by_epoch(values: Mapping[int, float]) -> Any:
         # PiecewiseConstantDecay keeps a value up to its boundary, that step included.
-        return schedules.PiecewiseConstantDecay(
-            [(epoch - 1) * steps_per_epoch - 1 for epoch in list(values)[1:]], list(values.values())
-        )
+        epochs = sorted(values)
+        boundaries = [(epoch - 1) * steps_per_epoch - 1 for epoch in epochs[1:]]
+        return schedules.PiecewiseConstantDecay(boundaries, [values[epoch] for epoch in epochs])
 
     rate: Any = recipe.learning_rate
     if recipe.learning_rate_decay == "linear":

@@ -1,10 +1,11 @@
-"""What a loss means: one `Objective` per loss, asked wherever losses differ.
+"""What a loss means: one `Objective` per loss.
 
-A new loss is one more entry of `OBJECTIVES`.
+A new loss is a new entry of `OBJECTIVES`; no other code compares names of losses.
 """
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,19 +25,19 @@ class Objective:
     """What a loss means for a training.
 
     Args:
-        loss: Function that returns the Keras loss. Defaults to None: the model computes its own.
+        loss: Name of the Keras loss, or a function that returns it. Defaults to None: the model computes its own.
         metric: Function that returns the Keras metric shown beside the loss. Defaults to None.
         targets: What the model is fitted to: class labels, one-hot labels, the labels of a sequence, its own inputs,
             or nothing. Defaults to `"labels"`.
         is_summed: Whether the loss is summed over the outputs; Keras' losses are means. Defaults to False.
         headline: Metric that a model is judged by. Defaults to `"accuracy"`.
-        is_bounded: Whether the inputs must lie in [0, 1]. Defaults to False.
+        is_bounded: Whether the inputs must be in [0, 1]. Defaults to False.
         learner: Model that pre-trains a layer by this loss. Defaults to None.
         trains_together: Whether the members of an ensemble can be trained by the sum of their losses. Defaults to
             False.
     """
 
-    loss: Callable[[], Any] | None = None
+    loss: str | Callable[[], Any] | None = None
     metric: Callable[[], keras.Metric] | None = None
     targets: Targets = "labels"
     is_summed: bool = False
@@ -53,14 +54,14 @@ class Objective:
     def compile_options(self, outputs: int) -> dict[str, Any]:
         """Returns the loss and metrics as `keras.Model.compile` takes them.
 
-        A summed loss is Keras' mean times the number of outputs: a saved model opens without this package.
+        A summed loss is Keras' mean times the number of outputs, so that a saved model opens without this package.
 
         Args:
             outputs: Number of outputs per example.
         """
         options: dict[str, Any] = {}
         if self.loss:
-            options["loss"] = self.loss()
+            options["loss"] = self.loss() if callable(self.loss) else self.loss
         if self.is_summed:
             options["loss_weights"] = [float(outputs)]
         if self.metric:
@@ -72,16 +73,16 @@ class Objective:
 
         Args:
             x: Examples, `(n, ...)`.
-            y: Labels, `(n,)`, or of sequences `(n, 1 + longest)`; None where the objective needs none.
+            y: Labels, `(n,)`, for sequences `(n, 1 + longest)`; None for an objective that needs none.
             classes: Number of classes.
 
         Raises:
-            InvalidValue: An input lies outside [0, 1] and the objective needs it there.
+            InvalidValue: An input is outside [0, 1] and the objective is bounded.
         """
         if self.is_bounded and not (x.min() >= 0 and x.max() <= 1):
             raise InvalidValue(
-                "Inputs must lie in [0, 1] for the cross-entropy of a reconstruction; got values from "
-                f"{x.min():g} to {x.max():g}. Scale them, or use the recipe with the squared error."
+                "Inputs must be in [0, 1] for the cross-entropy of a reconstruction; got values from "
+                f"{x.min():g} to {x.max():g}. Scale them, or use a recipe with the squared error."
             )
         if self.targets == "one_hot":
             import keras
@@ -90,51 +91,35 @@ class Objective:
         return {"inputs": x, "none": None}.get(self.targets, y)
 
 
-def _keras_metric(kind: str, name: str) -> Callable[[], keras.Metric]:
-    def make() -> keras.Metric:
-        import keras
-
-        return getattr(keras.metrics, kind)(name=name)
-
-    return make
+def _lazy(path: str, **options: Any) -> Callable[[], Any]:
+    """Returns a function that imports a class by its path, as in `"zoo.losses:SequenceCrossentropy"`, and calls it."""
+    return lambda: pkgutil.resolve_name(path)(**options)
 
 
-def _maximum_a_posteriori() -> Any:
-    from zoo.losses import MaximumAPosteriori
-
-    return MaximumAPosteriori()
-
-
-def _sequence_crossentropy() -> Any:
-    from zoo.losses import SequenceCrossentropy
-
-    return SequenceCrossentropy()
-
-
-def _sequence_accuracy() -> Any:
-    from zoo.metrics import SequenceAccuracy
-
-    return SequenceAccuracy(name="accuracy")
-
-
-_accuracy = _keras_metric("SparseCategoricalAccuracy", "accuracy")
-_squared_error = _keras_metric("MeanSquaredError", "squared_error")  # of a pixel, whatever the loss
+_accuracy = _lazy("keras.metrics:SparseCategoricalAccuracy", name="accuracy")
+_squared_error = _lazy("keras.metrics:MeanSquaredError", name="squared_error")  # of a pixel, whatever the loss
 
 OBJECTIVES: dict[str, Objective] = {
     "sparse_categorical_crossentropy": Objective(
-        loss=lambda: "sparse_categorical_crossentropy", metric=_accuracy, trains_together=True
+        loss="sparse_categorical_crossentropy", metric=_accuracy, trains_together=True
     ),
     "summed_binary_crossentropy": Objective(
-        loss=lambda: "binary_crossentropy",
-        metric=_keras_metric("CategoricalAccuracy", "accuracy"),
+        loss="binary_crossentropy",
+        metric=_lazy("keras.metrics:CategoricalAccuracy", name="accuracy"),
         targets="one_hot",
         is_summed=True,
         trains_together=True,
     ),
-    "maximum_a_posteriori": Objective(loss=_maximum_a_posteriori, metric=_accuracy, trains_together=True),
-    "sequence_crossentropy": Objective(loss=_sequence_crossentropy, metric=_sequence_accuracy, targets="sequences"),
+    "maximum_a_posteriori": Objective(
+        loss=_lazy("zoo.losses:MaximumAPosteriori"), metric=_accuracy, trains_together=True
+    ),
+    "sequence_crossentropy": Objective(
+        loss=_lazy("zoo.losses:SequenceCrossentropy"),
+        metric=_lazy("zoo.metrics:SequenceAccuracy", name="accuracy"),
+        targets="sequences",
+    ),
     "reconstruction_crossentropy": Objective(
-        loss=lambda: "binary_crossentropy",
+        loss="binary_crossentropy",
         metric=_squared_error,
         targets="inputs",
         is_summed=True,
@@ -143,7 +128,7 @@ OBJECTIVES: dict[str, Objective] = {
         learner="denoising_autoencoder",
     ),
     "reconstruction_squared_error": Objective(
-        loss=lambda: "mean_squared_error",
+        loss="mean_squared_error",
         metric=_squared_error,
         targets="inputs",
         is_summed=True,

@@ -1,70 +1,56 @@
-"""A recipe is data: what a published training run used, as a frozen value."""
+"""A recipe is data: what a published training used, as a frozen record."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from zoo.errors import InvalidValue
 from zoo.recipes.objectives import OBJECTIVES, Objective
-from zoo.utils.constraints import at_least, below_one, check, non_negative, positive
+from zoo.utils.constraints import Count, below_one, check, non_negative, positive
+from zoo.utils.records import Record, annotations_of
 
 Optimizer = Literal["sgd", "adam", "levenberg_marquardt"]
-LEGAL = {
-    "optimizer": Optimizer,
-    "learning_rate": Annotated[float, positive],
-    "batch_size": Annotated[int, at_least(1)],
-    "epochs": Annotated[int, at_least(1)],
-    "learning_rate_decay": Literal["none", "linear"],
-    "weight_penalty": Annotated[float, non_negative],
-    "input_scale": Annotated[float, positive],
-}
-_LEGAL_BY_EPOCH = {
-    "learning_rate_factors": Annotated[float, positive],
-    "momentum": Annotated[float, non_negative, below_one],
-}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class Recipe(Record):
     """How a model is trained.
 
     Args:
-        name: The recipe's name, unique within a model's card.
-        summary: What it is, in a line.
-        source: Where it was published.
-        options: The builder options that it presupposes; the user's own come on top.
-        loss: `"sparse_categorical_crossentropy"` on softmax outputs;
-            `"summed_binary_crossentropy"`: the binary cross-entropies of all outputs, added up; an
-            auto-encoder's `"reconstruction_crossentropy"` and `"reconstruction_squared_error"`, added
-            up over the inputs; `"contrastive_divergence"`, an RBM's own; `"up_down"`, a generative deep belief
-            network's; `"maximum_a_posteriori"`, LeNet-5's, on scores; `"sequence_crossentropy"`, of a whole number's
-            length and digits.
-        optimizer: `"sgd"`, `"adam"` or `"levenberg_marquardt"`, the stochastic diagonal one.
-        learning_rate: The optimiser's learning rate.
-        learning_rate_decay: `"linear"` lets it fall to 0 over the training; `"none"` leaves it.
-        learning_rate_factors: What the learning rate is multiplied by, by the epoch from which it holds, as in
-            `{3: 0.4, 6: 0.2}`; empty for none.
-        momentum: Of `"sgd"`, by the epoch from which it holds: `{1: 0.5, 6: 0.9}`; empty for none.
-        batch_size: Examples in a mini-batch. The last, smaller one is not dropped.
-        epochs: Passes over the training set.
-        weight_penalty: The lambda of an L2 term lambda / 2n * (sum of squared weights), with n the
-            number of training examples. It applies to kernels, never to biases.
-        input_scale: What the inputs, in [0, 1], are multiplied by.
-        pretraining: How each hidden layer is trained without labels first; None for no such stage. Among
-            its options, a tuple has a value for each layer.
-        classifier: How the output layer is then trained, the hidden ones being frozen, before all are
-            trained together; None for no such stage.
+        name: Name, unique among the recipes of a model.
+        summary: Description in one line.
+        source: Publication. Defaults to none.
+        options: Options of the builder that the recipe requires; the user's options replace them. Defaults to none.
+        loss: `"sparse_categorical_crossentropy"`, on softmax outputs; `"summed_binary_crossentropy"`, the sum of the
+            binary cross-entropies of all outputs; `"reconstruction_crossentropy"` and `"reconstruction_squared_error"`
+            of an autoencoder, summed over its inputs; `"contrastive_divergence"` of an RBM; `"up_down"` of a
+            generative deep belief network; `"maximum_a_posteriori"` of LeNet-5, on scores;
+            `"sequence_crossentropy"`, of the length and the digits of a number.
+        optimizer: `"sgd"`, `"adam"` or `"levenberg_marquardt"` (stochastic, diagonal).
+        learning_rate: Learning rate of the optimizer.
+        learning_rate_decay: `"linear"` for a learning rate that falls to 0 over the training. Defaults to `"none"`.
+        learning_rate_factors: Factors of the learning rate by the first epoch in which they apply, as in
+            `{3: 0.4, 6: 0.2}`. Defaults to none.
+        momentum: Momentum of `"sgd"` by the first epoch in which it applies, as in `{1: 0.5, 6: 0.9}`. Defaults to
+            none.
+        batch_size: Number of examples in a batch. The last, smaller batch of an epoch is not dropped.
+        epochs: Number of epochs.
+        weight_penalty: Lambda of the L2 penalty lambda / 2n * (sum of squared weights) of the kernels, where n is the
+            number of training examples. Defaults to 0.
+        input_scale: Factor of the inputs, which are in [0, 1]. Defaults to 1.
+        pretraining: Recipe by which each hidden layer is first trained without labels. A tuple among its options has
+            one value per layer. Defaults to None.
+        classifier: Recipe by which the output layer is then trained alone, before all layers are trained together.
+            Defaults to None.
 
     Raises:
-        InvalidValue: A field of the wrong type or out of range.
+        InvalidValue: A field has the wrong type or is out of range.
 
-    >>> from dataclasses import replace
     >>> import zoo
-    >>> replace(zoo.card("deep_mlp").recipe("nielsen"), learning_rate=0.5).learning_rate
+    >>> zoo.card("deep_mlp").recipe("nielsen").change(learning_rate=0.5).learning_rate
     0.5
     """
 
@@ -74,74 +60,51 @@ class Recipe:
     options: Mapping[str, Any] = field(default_factory=dict)
     loss: str
     optimizer: Optimizer
-    learning_rate: float
+    learning_rate: Annotated[float, positive]
     learning_rate_decay: Literal["none", "linear"] = "none"
-    learning_rate_factors: Mapping[int, float] = field(default_factory=dict)
-    momentum: Mapping[int, float] = field(default_factory=dict)
-    batch_size: int
-    epochs: int
-    weight_penalty: float = 0.0
-    input_scale: float = 1.0
+    learning_rate_factors: Mapping[Count, Annotated[float, positive]] = field(default_factory=dict)
+    momentum: Mapping[Count, Annotated[float, non_negative, below_one]] = field(default_factory=dict)
+    batch_size: Count
+    epochs: Count
+    weight_penalty: Annotated[float, non_negative] = 0.0
+    input_scale: Annotated[float, positive] = 1.0
     pretraining: Recipe | None = None
     classifier: Recipe | None = None
 
     def __post_init__(self) -> None:
-        def keep(name: str, value: Any) -> None:
-            object.__setattr__(self, name, value)
-
-        for name, legal in {"loss": Literal[tuple(OBJECTIVES)], **LEGAL}.items():
-            keep(name, check(f"{self.name}: {name}", getattr(self, name), legal))
-        keep("options", MappingProxyType(tuples_from_lists(self.options)))
-        for name, legal in _LEGAL_BY_EPOCH.items():
-            by_epoch = {
-                check(f"{self.name}: an epoch of {name}", int(epoch), Annotated[int, at_least(1)]): check(
-                    f"{self.name}: {name}", value, legal
-                )
-                for epoch, value in getattr(self, name).items()
-            }
-            keep(name, MappingProxyType(dict(sorted(by_epoch.items()))))
+        super().__post_init__()
+        check(f"{self._prefix}loss", self.loss, Literal[tuple(OBJECTIVES)])
         if self.learning_rate_factors and self.learning_rate_decay != "none":
-            raise InvalidValue(f"{self.name}: learning_rate_factors and learning_rate_decay exclude each other.")
-        for name in ("pretraining", "classifier"):
-            if isinstance(content := getattr(self, name), Mapping):
-                keep(name, Recipe.from_dict(content))
+            raise InvalidValue(f"{self._prefix}learning_rate_factors and learning_rate_decay exclude each other.")
+
+    @property
+    def _prefix(self) -> str:
+        return f"recipe {self.name}: "
 
     @property
     def objective(self) -> Objective:
         """What the loss means."""
         return OBJECTIVES[self.loss]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the recipe as plain values; `from_dict` makes it again."""
+    def change(self, *, pretraining_epochs: int | None = None, **fields: Any) -> Recipe:
+        """Returns a copy of the recipe with other values.
 
-        def plain(value: Any) -> Any:
-            if isinstance(value, Recipe):
-                return value.to_dict()
-            return dict(value) if isinstance(value, Mapping) else value
-
-        return {each.name: plain(getattr(self, each.name)) for each in dataclasses.fields(self)}
-
-    @classmethod
-    def from_dict(cls, content: Any) -> Recipe:
-        """Makes a recipe from the values of `to_dict`.
+        Args:
+            pretraining_epochs: Number of epochs of the pre-training. Defaults to None, no change.
+            **fields: Values of fields; a field whose value is None is not changed.
 
         Raises:
-            InvalidValue: A field is missing or unknown, or has the wrong type or value.
+            InvalidValue: A value has the wrong type or is out of range, or the recipe has no pre-training.
         """
-        if not isinstance(content, Mapping):
-            raise InvalidValue(f"recipe must be a dict; got {type(content).__name__}.")
-        fields = [field.name for field in dataclasses.fields(cls)]
-        if unknown := sorted(set(content) - set(fields)):
-            raise InvalidValue(f"recipe must have no fields but {', '.join(fields)}; got {unknown[0]!r}.")
-        required = {field.name for field in dataclasses.fields(cls) if field.default is field.default_factory}
-        if missing := sorted(required - set(content)):
-            raise InvalidValue(f"recipe must have {', '.join(sorted(required))}; {missing[0]!r} is missing.")
-        try:
-            return cls(**content)
-        except (TypeError, AttributeError, ValueError) as error:
-            raise InvalidValue(f"Invalid recipe: {error}") from error
+        if pretraining_epochs is not None:
+            if self.pretraining is None:
+                raise InvalidValue(f"pretraining_epochs must be None: the recipe {self.name} has no pre-training.")
+            fields["pretraining"] = self.pretraining.change(epochs=pretraining_epochs)
+        return dataclasses.replace(self, **{name: value for name, value in fields.items() if value is not None})
+
+    def count_steps(self, examples: int) -> int:
+        """Returns the number of batches in an epoch, the last, smaller one included."""
+        return -(-examples // self.batch_size)
 
 
-def tuples_from_lists(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns options with tuples where JSON has lists."""
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
+LEGAL = annotations_of(Recipe)

@@ -1,1 +1,1 @@
-"""A run: a folder that is written, opened and read again."""
+"""Runs: folders that are written, opened and read again."""

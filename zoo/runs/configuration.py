@@ -1,9 +1,7 @@
-"""What a run trains: everything that decides it, resolved and checked before anything starts."""
+"""What a run trains: everything that decides the result, resolved and checked before anything starts."""
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,25 +13,27 @@ from zoo.datasets import Dataset
 from zoo.errors import InvalidValue
 from zoo.models.catalogue import card
 from zoo.models.origin import Origin
-from zoo.recipes import LEGAL, Recipe
-from zoo.recipes.recipe import tuples_from_lists
+from zoo.recipes import Recipe
 from zoo.utils.constraints import Seed, check
+from zoo.utils.records import check_keys
+
+_SOURCE_FIELDS = ("name", "title", "origin", "licence", "levels", "class_names")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """What a run trains, on what and how. Two equal configurations give the same run.
+    """What a run trains. Equal configurations give the same result.
 
     Args:
         model: Name of the model.
         options: Every option of its builder.
         dataset: Data set.
-        recipe: Recipe, with the caller's changes.
-        seed: Random seed of the initial weights, the order of the examples and every other draw.
-        unlabelled: Examples that the layers are pre-trained on, `(n, *input_shape)`: those of the training set,
-            labelled or not, and those given in addition.
-        validation: Requested size of the validation set, where the data set was loaded by its name. Defaults to None.
-        labels: Number of labels of the training set that are used. Defaults to None, all of them.
+        recipe: Recipe, with the changes that the user made.
+        seed: Random seed of the initial weights, of the order of the examples and of every other draw.
+        unlabelled: Examples that the layers are pre-trained on, `(n, *input_shape)`: those of the training set with
+            or without labels, and the additional ones.
+        validation: Requested size of the validation set, if the data set was loaded by its name. Defaults to None.
+        labels: Number of labelled training examples. Defaults to None, all of them.
     """
 
     model: str
@@ -48,28 +48,14 @@ class Configuration:
     @property
     def steps_per_epoch(self) -> int:
         """Number of batches in an epoch, the last, smaller one included."""
-        return math.ceil(len(self.dataset.train) / self.recipe.batch_size)
+        return self.recipe.count_steps(len(self.dataset.train))
 
     @property
     def origin(self) -> Origin:
         """Where the trained model comes from."""
-        data, source = self.dataset, self.dataset.source
-        return Origin(
-            model=self.model,
-            options=self.options,
-            recipe=self.recipe,
-            data={
-                "name": source.name,
-                "title": source.title,
-                "origin": source.origin,
-                "licence": source.licence,
-                "digest": data.digest,
-                "levels": source.levels,
-                "validation": len(data.validation or ()),
-                "class_names": list(source.class_names),
-            },
-            seed=self.seed,
-        )
+        data = {name: getattr(self.dataset.source, name) for name in _SOURCE_FIELDS}
+        data |= {"digest": self.dataset.digest, "validation": len(self.dataset.validation or ())}
+        return Origin(model=self.model, options=self.options, recipe=self.recipe, data=data, seed=self.seed)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the configuration as plain values, for `config.json`."""
@@ -103,42 +89,41 @@ class Configuration:
         epochs: int | None = None,
         unlabelled: np.ndarray | None = None,
     ) -> Configuration:
-        """Returns the configuration that `to_dict` was called on; other keys are left alone.
+        """Returns the configuration that `to_dict` was called on; other keys are ignored.
 
         Args:
-            content: What `to_dict` returned.
-            dataset: Data set, where it cannot be loaded by its name.
-            epochs: Number of epochs. Defaults to the same.
-            unlabelled: Unlabelled examples that were given in addition.
+            content: Content of `config.json`.
+            dataset: Data set, if it cannot be loaded by its name.
+            epochs: Number of epochs. Defaults to that of the configuration.
+            unlabelled: Additional unlabelled examples.
 
         Raises:
-            InvalidValue: A key is missing, or the data are not those that the configuration was made for.
+            InvalidValue: A key is missing, or the data are not those of the configuration.
         """
-        names = ("model", "options", "dataset", "recipe", "seed", "validation", "labels", "unlabelled")
-        if missing := [name for name in names if name not in content]:
-            raise InvalidValue(f"A configuration must have {', '.join(names)}; {missing[0]} is missing.")
+        required = ("model", "options", "dataset", "recipe", "seed", "validation", "labels", "unlabelled")
+        check_keys("A configuration", content, required)
         expected = content["dataset"]
         configuration = resolve(
             content["model"],
             expected["name"] if dataset is None else dataset,
             recipe=Recipe.from_dict(content["recipe"]),
-            epochs=epochs,
             validation=content["validation"] if dataset is None else None,
             seed=content["seed"],
-            options=tuples_from_lists(content["options"]),
+            options=check("options", content["options"], Mapping[str, Any]),
             labels=content["labels"],
             unlabelled=unlabelled,
+            epochs=epochs,
         )
         if len(configuration.unlabelled) != content["unlabelled"]:
             raise InvalidValue(
-                f"unlabelled must be the examples of before: the run was pre-trained on {content['unlabelled']} "
+                f"unlabelled must be the same examples as before: the run was pre-trained on {content['unlabelled']} "
                 f"examples; got {len(configuration.unlabelled)}."
             )
-        given = configuration.to_dict()["dataset"]
-        if any(given[key] != expected[key] for key in ("digest", "examples")):
+        actual = configuration.to_dict()["dataset"]
+        if any(actual[key] != expected[key] for key in ("digest", "examples")):
             raise InvalidValue(
                 f"The data set {expected['name']} is not the one that the run was trained on: its digest is "
-                f"{given['digest'][:16]}..., with {given['examples']}; it was {expected['digest'][:16]}..., "
+                f"{actual['digest'][:16]}..., with {actual['examples']}; it was {expected['digest'][:16]}..., "
                 f"with {expected['examples']}."
             )
         return configuration
@@ -149,31 +134,23 @@ def resolve(
     dataset: str | Dataset,
     *,
     recipe: str | Recipe | None = None,
-    epochs: int | None = None,
-    batch_size: int | None = None,
-    learning_rate: float | None = None,
     validation: float | int | None = None,
     seed: int = 0,
     options: Mapping[str, Any] | None = None,
     labels: int | None = None,
     unlabelled: np.ndarray | None = None,
-    pretraining_epochs: int | None = None,
+    **changes: Any,
 ) -> Configuration:
-    """Checks the arguments of `zoo.train`, which documents them, and fills in the rest.
+    """Checks the arguments of `zoo.train`, which documents them, and completes them.
 
-    It neither builds a model nor imports TensorFlow.
+    It neither builds a model nor imports TensorFlow. The `changes` are those of `Recipe.change`.
     """
     model, options = card(name), options or {}
-    recipe = recipe if isinstance(recipe, Recipe) else model.recipe(recipe)
-    recipe = _change_recipe(recipe, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
-    if recipe.pretraining is None and (pretraining_epochs is not None or unlabelled is not None):
-        argument = "unlabelled" if pretraining_epochs is None else "pretraining_epochs"
-        raise InvalidValue(f"{argument} must be None: {name}, recipe {recipe.name}, has no pre-training.")
-    if recipe.pretraining is not None and pretraining_epochs is not None:
-        pretraining = dataclasses.replace(recipe.pretraining, epochs=pretraining_epochs)
-        recipe = dataclasses.replace(recipe, pretraining=pretraining)
+    recipe = (recipe if isinstance(recipe, Recipe) else model.recipe(recipe)).change(**changes)
+    if recipe.pretraining is None and unlabelled is not None:
+        raise InvalidValue(f"unlabelled must be None: the recipe {recipe.name} has no pre-training.")
     seed = check("seed", seed, Seed)
-    model.resolve(options)  # a misspelt option is told before data are loaded
+    model.resolve(options)  # an unknown option is reported before the data are loaded
     data = _load(dataset, validation, seed)
     examples = data.train.x
     if labels is not None:
@@ -193,13 +170,8 @@ def resolve(
     )
 
 
-def _change_recipe(recipe: Recipe, **changes: Any) -> Recipe:
-    given = {name: check(name, value, LEGAL[name]) for name, value in changes.items() if value is not None}
-    return dataclasses.replace(recipe, **given)
-
-
 def _resolve_options(name: str, recipe: Recipe, options: Mapping[str, Any], data: Dataset) -> dict[str, Any]:
-    """Returns every option of the builder: the caller's, then the recipe's, then those that the data decide."""
+    """Returns every option of the builder: those of the user, of the recipe, and those that the data determine."""
     model = card(name)
     from_data = {"input_shape": data.input_shape, "classes": data.classes, "longest": data.longest}
     from_data = {key: value for key, value in from_data.items() if key in model.options}
@@ -213,7 +185,7 @@ def _resolve_options(name: str, recipe: Recipe, options: Mapping[str, Any], data
 
 
 def _check_labels(name: str, recipe: Recipe, data: Dataset) -> None:
-    """Raises InvalidValue if the model learns sequences and the data have single labels, or the other way round."""
+    """Checks that the labels are sequences if the model learns sequences, and single labels otherwise."""
     takes_sequences = recipe.objective.targets == "sequences"
     if takes_sequences and data.longest is None:
         raise InvalidValue(
@@ -239,5 +211,5 @@ def _load(dataset: str | Dataset, validation: float | int | None, seed: int) -> 
     if not isinstance(dataset, Dataset):
         return datasets.load(dataset, validation=validation, seed=seed)
     if validation is not None:
-        raise InvalidValue("validation must be None for a data set that is loaded already; give it to datasets.load.")
+        raise InvalidValue("validation must be None for a loaded data set; pass it to datasets.load.")
     return dataset

@@ -1,7 +1,8 @@
-"""A run is a folder that holds all that is needed to read it again."""
+"""The folder of a run: its configuration, tables, figures and model."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import platform
 import shutil
@@ -25,72 +26,67 @@ PACKAGES = ("keras-classic-zoo", "tensorflow", "keras", "numpy", "pandas", "scik
 
 
 class RunFolder:
-    """A folder that one run writes into, each file whole or not at all.
+    """An existing folder that a run is written to and read from. Each file is complete or absent.
 
     Args:
-        path: A folder that there is not yet; None makes `runs/NAME-DATE-TIME`.
-        name: What the run is called in that case.
-        writes: Whether it is this process that writes; another worker of the same training does not.
-
-    Raises:
-        InvalidValue: The folder exists already.
-        RunFailed: It cannot be made.
+        path: The folder.
+        writes: Whether this process writes; the other workers of a training do not. Defaults to True.
     """
 
-    def __init__(self, path: str | Path | None, *, name: str, writes: bool = True) -> None:
-        self.writes = writes
-        stem = Path("runs", f"{name}-{time.strftime('%Y%m%d-%H%M%S')}")
-        number = 1
-        self.path = stem if path is None else Path(path)
-        while writes:
-            try:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-            except FileExistsError as error:
-                parent = self.path.parent
-                raise RunFailed(f"The run folder {self.path} cannot be made: {parent} is not a folder.") from error
-            except OSError as error:
-                raise RunFailed(f"The run folder {self.path} cannot be made: {error.strerror}.") from error
-            try:
-                self.path.mkdir()
-                return
-            except FileExistsError:
-                if path is not None:
-                    raise InvalidValue(
-                        f"The run folder {self.path} exists already; name another, or remove it."
-                    ) from None
-                number += 1
-                self.path = stem.with_name(f"{stem.name}-{number}")
-            except OSError as error:
-                raise RunFailed(f"The run folder {self.path} cannot be made: {error.strerror}.") from error
+    def __init__(self, path: str | Path, *, writes: bool = True) -> None:
+        self.path, self.writes = Path(path), writes
 
     @classmethod
-    def reopen(cls, path: str | Path, *, writes: bool = True) -> RunFolder:
-        """Opens the folder of a run that was broken off.
+    def create(cls, path: str | Path | None, *, name: str, writes: bool = True) -> RunFolder:
+        """Creates the folder of a new run.
+
+        Args:
+            path: The folder, which must not exist; None for `runs/NAME-DATE-TIME`.
+            name: Name of the run, for a folder without a path.
+            writes: Whether this process writes. If not, the folder is not created. Defaults to True.
 
         Raises:
-            InvalidValue: There is no run there.
+            InvalidValue: The folder exists.
+            RunFailed: The folder cannot be created.
+        """
+        stem = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+        numbered = (Path("runs", stem if number == 1 else f"{stem}-{number}") for number in itertools.count(1))
+        for candidate in numbered if path is None else [Path(path)]:
+            try:
+                if writes:
+                    candidate.parent.mkdir(parents=True, exist_ok=True)
+                    candidate.mkdir()
+                return cls(candidate, writes=writes)
+            except FileExistsError as error:
+                if not (parent := candidate.parent).is_dir():
+                    raise RunFailed(
+                        f"The run folder {candidate} cannot be created: {parent} is not a folder."
+                    ) from error
+            except OSError as error:
+                raise RunFailed(f"The run folder {candidate} cannot be created: {error.strerror}.") from error
+        raise InvalidValue(f"The run folder {path} exists already; name another, or remove it.")
+
+    @classmethod
+    def reopen(cls, path: str | Path) -> RunFolder:
+        """Opens the folder of an earlier run.
+
+        Raises:
+            InvalidValue: There is no run in the folder.
         """
         if not Path(path, "config.json").is_file():
             raise InvalidValue(f"There is no run in {path}: it has no config.json.")
-        return cls.at(path, writes=writes)
-
-    @classmethod
-    def at(cls, path: str | Path, *, writes: bool = True) -> RunFolder:
-        """Takes a folder that is there."""
-        folder = cls(path, name="", writes=False)
-        folder.writes = writes
-        return folder
+        return cls(path)
 
     def withdraw(self) -> None:
-        """Removes the folder if it holds no more than its configuration: nothing was trained."""
-        if self.writes and [each.name for each in self.path.iterdir()] == ["config.json"]:
+        """Removes the folder if it holds nothing but its configuration, because the training did not start."""
+        if self.writes and [file.name for file in self.path.iterdir()] == ["config.json"]:
             shutil.rmtree(self.path)
 
     def read_json(self, name: str) -> dict[str, Any]:
-        """Reads a file of `write_json`; empty if there is none.
+        """Reads a file of `write_json`; returns an empty dictionary if it does not exist.
 
         Raises:
-            RunFailed: It is damaged.
+            RunFailed: The file is damaged.
         """
         path = self.path / name
         try:
@@ -99,17 +95,17 @@ class RunFolder:
             raise RunFailed(f"{path} is damaged: {error}.") from error
 
     def read_table(self, name: str) -> pd.DataFrame | None:
-        """Reads a table of `write_table`, number for number; None if there is none, or nothing in it."""
+        """Reads a table of `write_table` with exactly the same numbers; returns None if it is empty or absent."""
         import pandas as pd
 
         path = self.path / name
         if not path.is_file():
             return None
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-        for column in table.columns.difference(["layer", "variable"]):
-            whole = column in ("epoch", "step", "count")
-            table[column] = table[column].astype("int64") if whole else table[column].replace("", "nan").map(float)
-        return None if table.empty else table
+        table = pd.read_csv(path, dtype=str, keep_default_na=False).replace("", "nan")
+        if table.empty:
+            return None
+        numbers = table.columns.difference(["layer", "variable"])
+        return table.astype({name: "int64" if name in ("epoch", "step", "count") else float for name in numbers})
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Writes `content` as JSON."""
@@ -124,7 +120,7 @@ class RunFolder:
         self._write(name, lambda path: figure.savefig(path, dpi=150))
 
     def write_model(self, name: str, model: keras.Model) -> None:
-        """Writes a model as a `.keras` file, which tells where a model of the zoo comes from."""
+        """Writes a model as a `.keras` file; that of a model of the zoo records where it comes from."""
         self._write(name, lambda path: save(model, path) if origin_of(model) else model.save(path))
 
     def _write(self, name: str, write: Callable[[Path], Any]) -> None:
@@ -135,15 +131,17 @@ class RunFolder:
                 write(temporary)
         except OSError as error:
             reason = error.strerror or str(error)
-            raise RunFailed(f"{self.path / name} cannot be written: {reason}. What was there before stands.") from error
+            raise RunFailed(
+                f"{self.path / name} cannot be written: {reason}. An earlier version of it is intact."
+            ) from error
 
 
 def versions() -> dict[str, str]:
-    """Returns the versions of Python, of this package and of what its numbers depend on."""
-    found = {"python": platform.python_version()}
+    """Returns the versions of Python, of this package and of the packages that its numbers depend on."""
+    versions = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            versions[package] = "not installed"
+    return versions

@@ -1,4 +1,4 @@
-"""A trained model by what the command line calls it: a run, a file, or the name of a model with weights."""
+"""Opens a trained model by its run folder, its file, or the name of a model with weights."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def open_model(target: str | Path, *, weights: str | None = None) -> keras.Model
         The model, uncompiled.
 
     Raises:
-        UnknownName: There is no such model, run or file.
-        InvalidValue: The model has no pre-trained weights, the run has no model yet, or weights are named for a run
+        UnknownName: Unknown model, run or file.
+        InvalidValue: The model has no pre-trained weights, the run has no model yet, or `weights` is given for a run
             or a file.
         UnsafeFile: The file is not a model of this zoo.
 

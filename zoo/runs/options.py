@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from zoo.errors import InvalidValue
-from zoo.utils.constraints import at_least, check
+from zoo.utils.constraints import Count
+from zoo.utils.records import Record, check_keys
 
 Extra = Literal["activations", "histograms", "tensorboard"]
+_STORED = ("mixed_precision", "checkpoint_every", "record")
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunOptions:
+class RunOptions(Record):
     """Options of a run that do not change what is trained.
 
     Args:
@@ -25,37 +26,26 @@ class RunOptions:
     """
 
     mixed_precision: bool = False
-    checkpoint_every: int | None = None
+    checkpoint_every: Count | None = None
     record: Sequence[Extra] = ()
     watch: bool = False
     progress: bool = True
 
-    def __post_init__(self) -> None:
-        check("mixed_precision", self.mixed_precision, bool)
-        check("checkpoint_every", self.checkpoint_every, Annotated[int, at_least(1)] | None)
-        object.__setattr__(self, "record", tuple(check("record", extra, Extra) for extra in self.record))
-
     def to_dict(self) -> dict[str, Any]:
-        """Returns what a resumed run keeps, as plain values."""
-        return {
-            "mixed_precision": self.mixed_precision,
-            "checkpoint_every": self.checkpoint_every,
-            "record": self.record,
-        }
+        """Returns the options that a resumed run keeps, as plain values."""
+        return {name: getattr(self, name) for name in _STORED}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any], *, watch: bool = False, progress: bool = True) -> RunOptions:
-        """Returns the options that `to_dict` was called on.
+        """Returns the options that `to_dict` was called on; other keys are ignored.
 
         Args:
-            content: What `to_dict` returned; other keys are left alone.
+            content: Content of `config.json`.
             watch: As in `RunOptions`.
             progress: As in `RunOptions`.
 
         Raises:
             InvalidValue: A key is missing, or a value is invalid.
         """
-        names = list(cls().to_dict())
-        if missing := [name for name in names if name not in content]:
-            raise InvalidValue(f"The options of a run must have {', '.join(names)}; {missing[0]} is missing.")
-        return cls(**{name: content[name] for name in names}, watch=watch, progress=progress)
+        check_keys("The options of a run", content, _STORED)
+        return cls(**{name: content[name] for name in _STORED}, watch=watch, progress=progress)

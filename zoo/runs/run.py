@@ -1,4 +1,4 @@
-"""A run that can be read again: `open_run("runs/mine").metrics`."""
+"""The result of a run, and its reading from the folder: `open_run("runs/mine").metrics`."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 Status = Literal["finished", "interrupted", "failed", "unfinished"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class StageRun:
     """One training of a run.
 
     Args:
         name: Name of what was trained.
-        status: `"finished"`, `"interrupted"` by Ctrl-C, `"failed"`, or `"unfinished"` where the process was killed.
-        folder: Directory of its files.
+        status: `"finished"`, `"interrupted"` by Ctrl-C, `"failed"`, or `"unfinished"` if the process was killed.
+        folder: Folder of its files.
         metrics: One row per epoch: `epoch`, `loss` and the model's metrics; those of validation begin with `val_`.
         gradients: Records of `GradientRecorder.frame()`, one per epoch.
-        seconds: Training time; NaN where the training has not ended.
-        error: Why it failed; empty if it did not.
+        seconds: Training time; NaN if the training has not ended.
+        error: Reason of a failure; empty otherwise.
     """
 
     name: str
@@ -45,41 +45,36 @@ class StageRun:
     error: str = ""
 
 
-@dataclass(frozen=True, eq=False)
-class Run:
-    """A training of a model of the zoo, as `zoo.train` leaves it and `zoo.open_run` reads it.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Run(StageRun):
+    """A training of a model of the zoo, returned by `zoo.train` and `zoo.open_run`.
 
     Args:
-        status: `"finished"`, `"interrupted"` by Ctrl-C, `"failed"`, or `"unfinished"` where the process was killed.
-        folder: Directory of its files.
+        name: Name of the model.
+        status: `"finished"`, `"interrupted"` by Ctrl-C, `"failed"`, or `"unfinished"` if the process was killed.
+        folder: Folder of its files.
         metrics: One row per epoch: `epoch`, `loss` and the model's metrics; those of validation begin with `val_`.
         gradients: Records of `GradientRecorder.frame()`, one per epoch.
-        stages: Stages of the training, the last one included.
+        seconds: Training time of all stages, without the test; NaN if the run has not ended.
+        error: Reason of a failure; empty otherwise.
+        stages: Stages of the training, including the last one.
         test: Metrics on the test set; empty if the run did not finish.
-        seconds: Training time, without the test; NaN where the run has not ended.
         division: How each batch was divided among devices.
-        error: Why it failed; empty if it did not.
     """
 
-    status: Status
-    folder: Path
-    metrics: pd.DataFrame = field(repr=False)
-    gradients: pd.DataFrame = field(repr=False)
     stages: tuple[StageRun, ...] = field(repr=False)
     test: Mapping[str, float]
-    seconds: float
     division: str
-    error: str = ""
     trained: keras.Model | None = field(default=None, repr=False)
 
     @cached_property
     def model(self) -> keras.Model:
-        """The model at the end of the run; read from its file, safely, when first asked for."""
+        """The model at the end of the run; read safely from its file on first use."""
         return _load_model(self) if self.trained is None else self.trained
 
     @cached_property
     def config(self) -> Mapping[str, Any]:
-        """The content of `config.json`: everything that was resolved, seed and versions included."""
+        """The content of `config.json`: the resolved configuration with seed and versions."""
         return RunFolder.reopen(self.folder).read_json("config.json")
 
     @cached_property
@@ -87,19 +82,19 @@ class Run:
         """What was trained; loads the data set.
 
         Raises:
-            InvalidValue: The data set cannot be loaded by its name, or is not what it was.
+            InvalidValue: The data set cannot be loaded by its name, or has changed.
         """
         return Configuration.from_dict(self.config)
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
-        """The tables of the run by name, as in `"gradient_details"`."""
-        folder, paths = RunFolder.at(self.folder), sorted(self.folder.glob("*.csv"))
+        """The tables of the run by name, such as `"gradient_details"`."""
+        folder, paths = RunFolder(self.folder), sorted(self.folder.glob("*.csv"))
         return {path.stem: table for path in paths if (table := folder.read_table(path.name)) is not None}
 
     @property
     def figures(self) -> dict[str, Path]:
-        """The paths of the figures by name, as in `"learning_curve"`."""
+        """The paths of the figures by name, such as `"learning_curve"`."""
         return {path.stem: path for path in sorted(self.folder.glob("*.png"))}
 
 
@@ -110,7 +105,7 @@ def open_run(path: str | Path) -> Run:
         path: Run folder of `zoo.train`.
 
     Returns:
-        The run. Its model and its configuration are read when they are first asked for.
+        The run. Its model and its configuration are read on first use.
 
     Raises:
         InvalidValue: There is no run in the folder.
@@ -126,57 +121,60 @@ def open_run(path: str | Path) -> Run:
     folder = RunFolder.reopen(path)
     config, result = folder.read_json("config.json"), folder.read_json("result.json")
     if "model" not in config or "recipe" not in config:
-        raise InvalidValue(f"There is no run of zoo.train in {path}: its config.json is of something else.")
+        raise InvalidValue(f"There is no run of zoo.train in {path}: its config.json has no model and recipe.")
+    total = result.get("seconds", math.nan)
     seconds = {stage["name"]: stage["seconds"] for stage in result.get("stages", ())}
-    subfolders = [RunFolder.at(directory) for directory in sorted(folder.path.glob("[0-9]*-*")) if directory.is_dir()]
-    stages = [_read_stage(part, part.read_json("config.json"), seconds) for part in subfolders]
-    last = StageRun(
-        name=config["model"],
-        status=result.get("status", "unfinished"),
-        folder=folder.path,
-        metrics=_read_metrics(folder),
-        gradients=_read_gradients(folder),
-        seconds=seconds.get(config["model"], result.get("seconds", math.nan)),
-        error=result.get("error", ""),
-    )
+    last = _read_stage(
+        folder, config["model"], result.get("status", "unfinished"), seconds.get(config["model"], total),
+        result.get("error", ""),
+    )  # fmt: skip
+    stages = []
+    for directory in sorted(folder.path.glob("[0-9]*-*")):
+        config = RunFolder(directory).read_json("config.json")
+        name = config.get("stage", directory.name)
+        stage = _read_stage(RunFolder(directory), name, "finished", seconds.get(name, math.nan))
+        is_finished = len(stage.metrics) >= config.get("recipe", {}).get("epochs", math.inf)
+        stages.append(stage if is_finished else replace(stage, status="unfinished"))
     return Run(
-        status=last.status,
-        folder=folder.path,
-        metrics=last.metrics,
-        gradients=last.gradients,
+        **{**vars(last), "seconds": total},
         stages=(*stages, last),
         test=result.get("test", {}),
-        seconds=result.get("seconds", math.nan),
         division=result.get("batch", ""),
-        error=last.error,
     )
 
 
-def _read_stage(folder: RunFolder, config: Mapping[str, Any], seconds: Mapping[str, float]) -> StageRun:
-    metrics = _read_metrics(folder)
-    is_finished = len(metrics) >= config.get("recipe", {}).get("epochs", math.inf)
+def write_result(run: Run, folder: RunFolder) -> None:
+    """Writes the result of a run, for `open_run`."""
+    content: dict[str, Any] = {
+        "status": run.status,
+        "epochs": len(run.metrics),
+        "seconds": round(run.seconds, 3),
+        "batch": run.division,
+        "test": dict(run.test),
+    }
+    if len(run.stages) > 1:
+        content["stages"] = [
+            {"name": stage.name, "epochs": len(stage.metrics), "seconds": round(stage.seconds, 3)}
+            for stage in run.stages
+        ]
+    if run.error:
+        content["error"] = run.error
+    folder.write_json("result.json", content)
+
+
+def _read_stage(folder: RunFolder, name: str, status: Status, seconds: float, error: str = "") -> StageRun:
+    import pandas as pd
+
+    columns = {"metrics": ["epoch", "loss"], "gradients": ["epoch", "step", "layer", "variable"]}
+    tables = {kind: folder.read_table(f"{kind}.csv") for kind in columns}
     return StageRun(
-        name=config.get("stage", folder.path.name),
-        status="finished" if is_finished else "unfinished",
+        name=name,
+        status=status,
         folder=folder.path,
-        metrics=metrics,
-        gradients=_read_gradients(folder),
-        seconds=seconds.get(config.get("stage", ""), math.nan),
+        **{kind: pd.DataFrame(columns=columns[kind]) if table is None else table for kind, table in tables.items()},
+        seconds=seconds,
+        error=error,
     )
-
-
-def _read_metrics(folder: RunFolder) -> pd.DataFrame:
-    import pandas as pd
-
-    table = folder.read_table("metrics.csv")
-    return pd.DataFrame(columns=["epoch", "loss"]) if table is None else table
-
-
-def _read_gradients(folder: RunFolder) -> pd.DataFrame:
-    import pandas as pd
-
-    table = folder.read_table("gradients.csv")
-    return pd.DataFrame(columns=["epoch", "step", "layer", "variable"]) if table is None else table
 
 
 def _load_model(run: Run) -> keras.Model:

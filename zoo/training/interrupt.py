@@ -1,4 +1,4 @@
-"""Ctrl-C, where Python would lose it."""
+"""A callback that makes Ctrl-C reliable."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ import keras
 
 
 class Interrupt(keras.callbacks.Callback):
-    """Ends a training at the next call after Ctrl-C; a context manager around the training.
+    """Ends a training at the next call after Ctrl-C. A context manager around the training.
 
-    Python drops a `KeyboardInterrupt` that falls into the deletion of an object, which TensorFlow does
-    at every turn: the training would go on. Outside the main thread it does nothing.
+    Python drops a `KeyboardInterrupt` that is raised while an object is deleted, which TensorFlow does all the time:
+    the training would continue. Outside the main thread, this callback does nothing.
     """
 
     content_with_calls = True
 
     def __init__(self) -> None:
         super().__init__()
-        self._was_asked = False
-        self._before: Any = None
+        self._is_requested = False
+        self._previous_handler: Any = None
 
     def __enter__(self) -> Interrupt:
         if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._note)
+            self._previous_handler = signal.signal(signal.SIGINT, self._handle)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
+        if self._previous_handler is not None:
+            signal.signal(signal.SIGINT, self._previous_handler)
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        if self._was_asked:
+        if self._is_requested:
             raise KeyboardInterrupt
 
-    def _note(self, *_: object) -> None:
-        self._was_asked = True
+    def _handle(self, *_: object) -> None:
+        self._is_requested = True
         raise KeyboardInterrupt

@@ -1,128 +1,103 @@
-"""The stages before a training with labels: each hidden layer without labels, then the output layer alone."""
+"""Pre-training in a run: each hidden layer without labels, then the output layer alone."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
-from zoo.pretraining import encode, output_stage, stages
+from zoo.datasets import Dataset
+from zoo.pretraining import Stage, encode, output_stage, stages
 from zoo.recipes import Recipe
-from zoo.recipes.compiling import compile_model, prepare
+from zoo.recipes.compiling import compile_model
 from zoo.runs.configuration import Configuration
 from zoo.runs.folder import RunFolder
 from zoo.runs.options import RunOptions
 from zoo.runs.run import StageRun
-from zoo.training.in_memory import steps_per_epoch
-from zoo.training.stage import open_stage_folder, run_stage
+from zoo.training.stage import StagePlan, open_stage_folder, run_stage
 
 
 def pretrain(
     model: keras.Model, configuration: Configuration, folder: RunFolder, options: RunOptions
 ) -> list[StageRun]:
-    """Trains a model's hidden layers one by one, and then its output layer, by its recipe.
+    """Trains the hidden layers of a model one by one, and then its output layer, by its recipe.
 
-    Each stage has a folder of its own in the run's. A finished stage is read from there.
+    Each stage has its own folder in that of the run. A finished stage is read from there.
 
     Args:
-        model: Model, created under its strategy's scope.
+        model: Model, created in the scope of its strategy.
         configuration: Configuration of the run.
         folder: Folder of the run.
         options: Options of the run.
 
     Returns:
-        The stages, of which the last may have been interrupted or have failed; none if the recipe has none.
+        The stages, of which the last one may have been interrupted or have failed; none if the recipe has none.
     """
     recipe, data = configuration.recipe, configuration.dataset
     if recipe.pretraining is None:
         return []
-    layers = stages(model, recipe.pretraining)
-    runner = _StageRunner(model, configuration, folder, options, len(layers) + (recipe.classifier is not None) + 1)
-    codes, labelled = _flatten(recipe, configuration.unlabelled), _flatten(recipe, data.train.x)
-    validation = _flatten(recipe, data.validation.x) if data.validation else None
-    for stage in layers:
-        x, held_out = codes, None if validation is None else (validation, None)
-        if stage.with_labels:
-            x = _append_labels(labelled, data.train.y, data.classes)
-            if data.validation and validation is not None:
-                held_out = (_append_labels(validation, data.validation.y, data.classes), None)
-        learner = runner.run(stage.name, stage.make_learner, recipe.pretraining, x, None, held_out)
-        if runner.done[-1].status != "finished":
-            return runner.done
-        stage.hand_over(learner)
-        if stage is not layers[-1] or recipe.classifier is not None:
-            codes, labelled = encode(stage.layer, codes), encode(stage.layer, labelled)
-            validation = None if validation is None else encode(stage.layer, validation)
+    plan = [(stage, recipe.pretraining) for stage in stages(model, recipe.pretraining)]
     if recipe.classifier is not None:
-        labels = (validation, data.validation.y) if data.validation else None
-        runner.run("classifier", lambda: output_stage(model), recipe.classifier, labelled, data.train.y, labels)
-    return runner.done
-
-
-class _StageRunner:
-    """Runs the stages of a run one after the other, and keeps what came of them in `done`."""
-
-    def __init__(
-        self, model: keras.Model, configuration: Configuration, folder: RunFolder, options: RunOptions, count: int
-    ) -> None:
-        self._strategy, self._configuration = model.distribute_strategy, configuration
-        self._folder, self._options, self._count = folder, options, count
-        self.done: list[StageRun] = []
-
-    def run(
-        self,
-        name: str,
-        make_model: Callable[[], keras.Model],
-        recipe: Recipe,
-        x: np.ndarray,
-        y: np.ndarray | None,
-        validation: tuple[Any, Any] | None,
-    ) -> keras.Model:
-        """Trains one stage and returns its model."""
-        configuration, number = self._configuration, len(self.done) + 1
+        output = Stage("classifier", model.layers[-1], lambda: output_stage(model), lambda _: None)
+        plan.append((output, recipe.classifier))
+    codes = _flatten_inputs(configuration)
+    runs: list[StageRun] = []
+    for number, (stage, stage_recipe) in enumerate(plan, start=1):
         seed = (configuration.seed + 7919 * number) % 2**32
+        examples = _select_examples(codes, data, stage, stage_recipe)
         keras.utils.set_random_seed(seed)
         # The scope ends before the training: what one worker did alone in it, the others would wait for.
-        with self._strategy.scope():
-            model = make_model()
-            compile_model(model, recipe, steps_per_epoch=steps_per_epoch(recipe, x))
-        classes = configuration.dataset.classes
-        content = {"stage": name, "recipe": _as_json(recipe.to_dict()), "run": _digest(configuration), "seed": seed}
-        stage = run_stage(
-            name,
-            model,
-            recipe,
-            prepare(recipe, x, y, classes=classes),
-            None if validation is None else prepare(recipe, *validation, classes=classes),
-            folder=open_stage_folder(self._folder, f"{number}-{name}", content),
-            options=self._options,
+        with model.distribute_strategy.scope():
+            learner = stage.make_learner()
+            compile_model(learner, stage_recipe, steps_per_epoch=stage_recipe.count_steps(len(examples["train"][0])))
+        stage_plan = StagePlan(
+            name=stage.name,
+            model=learner,
+            recipe=stage_recipe,
+            train=examples["train"],
+            validation=examples.get("validation"),
+            classes=data.classes,
             seed=seed,
-            title=f"{configuration.model} on {configuration.dataset.name}, stage {name}",
-            label=f"{name}, stage {number} of {self._count}",
+            title=f"{configuration.model} on {data.name}, stage {stage.name}",
+            label=f"{stage.name}, stage {number} of {len(plan) + 1}",
         )
-        self.done.append(stage)
-        return model
+        content = {"stage": stage.name, "recipe": stage_recipe.to_dict(), "run": _digest(configuration), "seed": seed}
+        runs.append(run_stage(stage_plan, open_stage_folder(folder, f"{number}-{stage.name}", content), options))
+        if runs[-1].status != "finished":
+            break
+        stage.hand_over(learner)
+        if number < len(plan):
+            codes = {name: encode(stage.layer, x) for name, x in codes.items()}
+    return runs
 
 
-def _flatten(recipe: Recipe, x: np.ndarray) -> np.ndarray:
-    x = x.reshape(len(x), -1)
-    return x if recipe.input_scale == 1 else x * np.float32(recipe.input_scale)
+def _flatten_inputs(configuration: Configuration) -> dict[str, np.ndarray]:
+    """Returns the inputs of the training and the validation set, and all inputs for training without labels."""
+    inputs = {name: split.x for name, split in configuration.dataset.splits.items() if name != "test"}
+    inputs["unlabelled"] = configuration.unlabelled
+    scale = np.float32(configuration.recipe.input_scale)
+    return {name: x.reshape(len(x), -1) * scale for name, x in inputs.items()}
 
 
-def _append_labels(x: np.ndarray, y: np.ndarray, classes: int) -> np.ndarray:
-    return np.concatenate([x, keras.utils.to_categorical(y, classes).astype("float32")], axis=1)
+def _select_examples(
+    codes: Mapping[str, np.ndarray], data: Dataset, stage: Stage, recipe: Recipe
+) -> dict[str, tuple[np.ndarray, Any]]:
+    """Returns the training and validation examples of a stage, made of the codes of the layers below it."""
+    labels = {name: data.splits[name].y for name in codes if name != "unlabelled"}
+    if recipe.objective.needs_labels:
+        return {name: (codes[name], y) for name, y in labels.items()}
+    if not stage.with_labels:
+        return {name: (codes["unlabelled" if name == "train" else name], None) for name in labels}
+    one_hot = {name: keras.utils.to_categorical(y, data.classes).astype("float32") for name, y in labels.items()}
+    return {name: (np.concatenate([codes[name], one_hot[name]], axis=1), None) for name in labels}
 
 
 def _digest(configuration: Configuration) -> str:
-    """Returns a digest of what decides the earlier stages: the last stage's epochs and learning rate do not."""
+    """Returns a digest of what determines the stages: everything but the epochs and learning rate of the last one."""
     content = configuration.to_dict()
     content["recipe"] = {**content["recipe"], "epochs": None, "learning_rate": None}
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
-
-
-def _as_json(content: Any) -> Any:
-    return json.loads(json.dumps(content))

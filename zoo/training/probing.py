@@ -1,4 +1,4 @@
-"""Measures the gradients of a saved model on a data set, without training it."""
+"""The gradients of a saved model on a data set, measured without training it."""
 
 from __future__ import annotations
 
@@ -18,31 +18,33 @@ if TYPE_CHECKING:
 def probe(path: str | Path, dataset: str = "digits", *, examples: int = 1000) -> pd.DataFrame:
     """Measures the gradient of a saved model's loss in every layer, on the first training examples.
 
-    Inputs are scaled, and the data split, as they were when it was trained.
+    Inputs are scaled, and the data split, as they were when the model was trained.
 
     Args:
-        path: A run's folder, a `.keras` file as a run leaves it, or the name of a model that has weights.
-        dataset: A name of `datasets.names()`.
-        examples: How many of the first training examples are measured.
+        path: Run folder, `.keras` file, or name of a model that has pre-trained weights.
+        dataset: Name of the data set, one of `datasets.names()`. Defaults to `"digits"`.
+        examples: Number of training examples. Defaults to 1000.
 
     Returns:
-        What `GradientProbe.measure` returns: one row a weight.
+        The table of `GradientProbe.measure`, with one row per weight.
 
     Raises:
-        UnknownName: No such data set; the message has the nearest name.
-        InvalidValue: There is no such file, it was not trained, or it takes inputs of another shape.
-        UnsafeFile: The file is not a model of this zoo, or not as it was saved.
+        UnknownName: Unknown data set; the message has the closest name.
+        InvalidValue: The file does not exist, the model was not trained, or it takes inputs of another shape.
+        UnsafeFile: The file is not a model of this zoo, or was changed.
     """
     model = open_model(path)
     origin = origin_of(model)
     if origin is None or origin.recipe is None:
-        raise InvalidValue(f"{path} holds a model that was not trained: it has no loss to measure.")
+        raise InvalidValue(f"The model in {path} was not trained: it has no loss to measure.")
     examples = check("examples", examples, Count)
     data = datasets.load(dataset, **origin.split_of(dataset))
     if model.input_shape[1:] != data.input_shape:
-        raise InvalidValue(f"{path} takes inputs of shape {model.input_shape[1:]}; {dataset} has {data.input_shape}.")
+        raise InvalidValue(
+            f"The model in {path} takes inputs of shape {model.input_shape[1:]}; {dataset} has {data.input_shape}."
+        )
     if origin.recipe.objective.needs_labels and model.output_shape[-1] != data.classes:
-        raise InvalidValue(f"{path} tells {model.output_shape[-1]} classes apart; {dataset} has {data.classes}.")
+        raise InvalidValue(f"The model in {path} has {model.output_shape[-1]} classes; {dataset} has {data.classes}.")
 
     from zoo.recipes.compiling import prepare
     from zoo.telemetry import GradientProbe

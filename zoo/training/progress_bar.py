@@ -1,4 +1,4 @@
-"""How far a training is: a bar with the time left in a terminal, a line an epoch elsewhere."""
+"""The progress of a training: a bar with the remaining time in a terminal, one line per epoch elsewhere."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from zoo.telemetry import GradientRecorder
 from zoo.training.table_writer import sort_metrics
 from zoo.training.terminal_view import layer_line, layer_table
 
-REFRESH = 0.5  # seconds from one look at the gradients to the next
+REFRESH = 0.5  # seconds between two updates of the gradients
 
 
 class ProgressBar(keras.callbacks.Callback):
-    """Shows the whole training as one bar; a context manager, so that the terminal is always left tidy.
+    """Shows the whole training as one bar. A context manager, so that the terminal is always restored.
 
     Args:
-        epochs: Epochs in all.
-        steps_per_epoch: Steps in an epoch.
-        watch: The recorder whose layers are shown below the bar, or None. It must come before this
-            callback in the list.
-        console: Where to show it; None takes standard error.
-        label: What stands before the epoch, as in `"hidden_1, stage 1 of 5"`.
+        epochs: Number of epochs.
+        steps_per_epoch: Number of steps in an epoch.
+        watch: Recorder whose layers are shown below the bar; it must come before this callback in the list. Defaults
+            to None.
+        console: Console to write to. Defaults to None, for standard error.
+        label: Label in front of the epoch, as in `"hidden_1, stage 1 of 5"`. Defaults to none.
     """
 
     content_with_calls = True
@@ -44,8 +44,8 @@ class ProgressBar(keras.callbacks.Callback):
         self._epochs, self._steps, self._watch = epochs, steps_per_epoch, watch
         self._label = f"{label}, " if label else ""
         self._console = console or Console(stderr=True)
-        self._progress = _ProgressAbove(
-            TextColumn(f"{self._label}epoch {{task.fields[epoch]}}/{{task.fields[epochs]}}"),
+        self._progress = _ProgressWithTable(
+            TextColumn(f"{self._label}epoch {{task.fields[epoch]}}/{epochs}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[metrics]}"),
@@ -55,9 +55,9 @@ class ProgressBar(keras.callbacks.Callback):
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._task = self._progress.add_task("", total=epochs * steps_per_epoch, epoch=1, epochs=epochs, metrics="")
+        self._task = self._progress.add_task("", total=epochs * steps_per_epoch, epoch=1, metrics="")
         self._epoch = 0
-        self._looked = 0.0
+        self._last_update = 0.0
 
     def __enter__(self) -> ProgressBar:
         self._progress.start()
@@ -72,8 +72,8 @@ class ProgressBar(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         self._progress.update(self._task, completed=self._epoch * self._steps + batch)
-        if batch and time.monotonic() - self._looked > REFRESH:
-            self._look()
+        if batch and time.monotonic() - self._last_update > REFRESH:
+            self._update_table()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         logs = sort_metrics(logs or {})
@@ -83,26 +83,25 @@ class ProgressBar(keras.callbacks.Callback):
             metrics="  ".join(f"{name} {logs[name]:.4f}" for name in ("loss", "val_accuracy") if name in logs),
         )
         if self._console.is_terminal:
-            self._look()
+            self._update_table()
             return
-        numbers = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
-        self._console.print(
-            f"{self._label}epoch {epoch + 1:>{len(str(self._epochs))}}/{self._epochs}  {numbers}", soft_wrap=True
-        )
+        metrics = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
+        number = f"{epoch + 1:>{len(str(self._epochs))}}/{self._epochs}"
+        self._console.print(f"{self._label}epoch {number}  {metrics}", soft_wrap=True)
         if self._watch and len(frame := self._watch.frame()):
             self._console.print(f"  {layer_line(frame)}", soft_wrap=True)
 
-    def _look(self) -> None:
-        self._looked = time.monotonic()
+    def _update_table(self) -> None:
+        self._last_update = time.monotonic()
         if self._watch and self._console.is_terminal and len(frame := self._watch.frame()):
-            self._progress.below = layer_table(frame, ascii_only=self._console.options.ascii_only)
+            self._progress.table = layer_table(frame, ascii_only=self._console.options.ascii_only)
 
 
-class _ProgressAbove(Progress):
-    """A progress bar with something below it."""
+class _ProgressWithTable(Progress):
+    """A progress bar with a table below it."""
 
-    below: RenderableType = ""
+    table: RenderableType = ""
 
     def get_renderables(self) -> Iterable[RenderableType]:
         yield from super().get_renderables()
-        yield self.below
+        yield self.table

@@ -1,4 +1,4 @@
-"""The tables of a run on disk, updated while it trains."""
+"""The tables of a run in its folder, updated during the training."""
 
 from __future__ import annotations
 
@@ -33,16 +33,14 @@ class TableWriter(keras.callbacks.Callback):
         Args:
             epochs: Number of epochs to keep; later rows are dropped.
         """
-
-        def read(name: str) -> pd.DataFrame | None:
-            table = self._folder.read_table(name)
-            return None if table is None else table[table["epoch"] <= epochs]
-
-        metrics, gradients = read("metrics.csv"), read("gradient_details.csv")
+        names = ("metrics", "gradient_details", "activations", "histograms")
+        tables = {name: self._folder.read_table(f"{name}.csv") for name in names}
+        tables = {name: None if table is None else table[table["epoch"] <= epochs] for name, table in tables.items()}
+        metrics, gradients, activations, histograms = tables.values()
         if metrics is not None:
-            self._rows = [{**row, "epoch": int(row["epoch"])} for _, row in metrics.iterrows()]
+            self._rows = metrics.to_dict("records")
         if gradients is not None:
-            self._recorder.restore(gradients, activations=read("activations.csv"), histograms=read("histograms.csv"))
+            self._recorder.restore(gradients, activations=activations, histograms=histograms)
 
     @property
     def metrics(self) -> pd.DataFrame:
@@ -71,7 +69,7 @@ class TableWriter(keras.callbacks.Callback):
 
 
 def sort_metrics(logs: Mapping[str, float]) -> dict[str, float]:
-    """Sorts metrics as a reader looks for them: training before validation, the loss before the rest.
+    """Sorts metrics for display: training before validation, losses before the others.
 
     >>> list(sort_metrics({"accuracy": 0.9, "loss": 0.1, "val_accuracy": 0.8, "val_loss": 0.2}))
     ['loss', 'accuracy', 'val_loss', 'val_accuracy']

@@ -1,4 +1,4 @@
-"""Training by name: a model of the zoo, by its recipe, into a run folder."""
+"""Training by name: a model of the zoo by its recipe, in a run folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.distribution.strategies import division, naming_lost_workers, resolve_strategy, writes_files
+from zoo.distribution.strategies import describe_division, explain_lost_workers, resolve_strategy, writes_files
 from zoo.errors import InvalidValue, RunFailed
 from zoo.models.catalogue import create
 from zoo.models.origin import remember
@@ -16,15 +16,13 @@ from zoo.recipes import Recipe
 from zoo.runs.configuration import Configuration, resolve
 from zoo.runs.folder import RunFolder, versions
 from zoo.runs.options import Extra, RunOptions
-from zoo.runs.run import Run, StageRun
-from zoo.utils.tensorflow_import import import_tensorflow
+from zoo.runs.run import Run, StageRun, write_result
 
 if TYPE_CHECKING:
     import keras
     import numpy as np
 
     from zoo.datasets import Dataset
-    from zoo.datasets.dataset import Split
 
 
 def train(
@@ -65,13 +63,13 @@ def train(
         epochs: Number of epochs. Defaults to the recipe's.
         batch_size: Number of examples in a batch. Defaults to the recipe's.
         learning_rate: Learning rate. Defaults to the recipe's.
-        validation: Size of the validation set, as in `datasets.load`.
+        validation: Size of the validation set, as in `datasets.load`. Defaults to that of the data set.
         seed: Random seed. Defaults to 0.
         run_dir: Run folder, which must not exist. Defaults to `runs/NAME-DATASET-DATE-TIME`.
-        options: Options of the model's builder, added to the recipe's.
+        options: Options of the model's builder, added to the recipe's. Defaults to none.
         labels: Number of labelled training examples, drawn by class. Defaults to all. A model with pre-training still
             learns from the inputs of the others.
-        unlabelled: Additional examples to pre-train on, `(n, *input_shape)`.
+        unlabelled: Additional examples to pre-train on, `(n, *input_shape)`. Defaults to none.
         pretraining_epochs: Number of epochs of each layer's pre-training. Defaults to the recipe's.
         strategy: Devices to train on: `"none"`, one device; `"mirrored"`, all GPUs of this machine; `"multiworker"`,
             all machines in `TF_CONFIG`; `"auto"`, whichever of these is available; or a `tf.distribute.Strategy`. The
@@ -80,16 +78,16 @@ def train(
             Defaults to False.
         checkpoint_every: Number of steps between checkpoints within an epoch. Defaults to one checkpoint per epoch.
         record: Records besides the size of the gradients: `"activations"` and `"histograms"`, as `GradientRecorder`
-            has them, each in a table of its own; `"tensorboard"`, event files of all records in the folder
-            `tensorboard` of the run.
+            has them, each in its own table; `"tensorboard"`, event files of all records in the folder
+            `tensorboard` of the run. Defaults to none.
         watch: Whether to show the gradient of every layer below the progress bar. Defaults to False.
         progress: Whether to show the progress on standard error. Defaults to True.
 
     Returns:
-        The run. After Ctrl-C its status is `"interrupted"`, and it holds what was done until then.
+        The run. After Ctrl-C its status is `"interrupted"`, and it holds the records up to then.
 
     Raises:
-        UnknownName: Unknown model, data set, recipe or option; the message has the nearest name.
+        UnknownName: Unknown model, data set, recipe or option; the message has the closest name.
         InvalidValue: A value has the wrong type or is out of range, the model cannot take the data set, or the run
             folder exists.
         DataError: The data cannot be loaded.
@@ -106,14 +104,14 @@ def train(
         name,
         dataset,
         recipe=recipe,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
         validation=validation,
         seed=seed,
         options=options,
         labels=labels,
         unlabelled=unlabelled,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
         pretraining_epochs=pretraining_epochs,
     )
     run_options = RunOptions(
@@ -123,9 +121,8 @@ def train(
         watch=watch,
         progress=progress,
     )
-    import_tensorflow()
     strategy = resolve_strategy(strategy)
-    folder = RunFolder(run_dir, name=f"{name}-{configuration.dataset.name}", writes=writes_files(strategy))
+    folder = RunFolder.create(run_dir, name=f"{name}-{configuration.dataset.name}", writes=writes_files(strategy))
     folder.write_json("config.json", {**configuration.to_dict(), **run_options.to_dict(), "versions": versions()})
     try:
         return _run(configuration, folder, run_options, strategy)
@@ -146,13 +143,13 @@ def resume(
 ) -> Run:
     """Continues a training from its last checkpoint.
 
-    It ends with the same weights as a training without the break, bit for bit on one CPU device.
+    It ends with the same weights as a training without the interruption, bit for bit on one CPU device.
 
     Args:
         run_dir: Run folder.
-        dataset: Data set, if it was not loaded by its name.
+        dataset: Data set. Defaults to the one of the run, loaded by its name.
         epochs: Number of epochs to train to; also extends a finished run. Defaults to the run's.
-        unlabelled: Additional unlabelled examples, if `train` was given any.
+        unlabelled: The additional unlabelled examples that were passed to `train`. Defaults to none.
         strategy: Devices to train on, as in `train`.
         watch: Whether to show the gradient of every layer below the progress bar. Defaults to False.
         progress: Whether to show the progress on standard error. Defaults to True.
@@ -174,17 +171,20 @@ def resume(
     content = RunFolder.reopen(run_dir).read_json("config.json")
     configuration = Configuration.from_dict(content, dataset=dataset, epochs=epochs, unlabelled=unlabelled)
     run_options = RunOptions.from_dict(content, watch=watch, progress=progress)
-    import_tensorflow()
     strategy = resolve_strategy(strategy)
-    return _run(configuration, RunFolder.reopen(run_dir, writes=writes_files(strategy)), run_options, strategy)
+    return _run(configuration, RunFolder(run_dir, writes=writes_files(strategy)), run_options, strategy)
 
 
 def _run(configuration: Configuration, folder: RunFolder, options: RunOptions, strategy: Any) -> Run:
-    with naming_lost_workers(strategy):
-        model = _create(configuration, options, strategy)
-        stages = _train_stages(model, configuration, folder, options, strategy)
-        run = _finish(model, stages, configuration, folder, strategy)
-    _write_result(run, folder)
+    from zoo.training.pipeline import pretrain
+
+    with explain_lost_workers(strategy), _precision(options.mixed_precision):
+        model = _create(configuration, strategy)
+        stages = pretrain(model, configuration, folder, options)
+        if all(stage.status == "finished" for stage in stages):
+            stages.append(_train(model, configuration, folder, options, number=len(stages) + 1))
+        run = _finish(model, stages, configuration, folder)
+    write_result(run, folder)
     if run.error:
         failure = RunFailed(f"{run.error} The records are in {run.stages[-1].folder}.")
         failure.run = run  # type: ignore[attr-defined]
@@ -192,98 +192,72 @@ def _run(configuration: Configuration, folder: RunFolder, options: RunOptions, s
     return run
 
 
-def _create(configuration: Configuration, options: RunOptions, strategy: Any) -> keras.Model:
+def _create(configuration: Configuration, strategy: Any) -> keras.Model:
     import keras
 
+    from zoo.recipes.compiling import compile_model
+
     keras.utils.set_random_seed(configuration.seed)
-    with strategy.scope(), _precision(options.mixed_precision):
+    with strategy.scope():
         model = create(configuration.model, **configuration.options)
+        compile_model(model, configuration.recipe, steps_per_epoch=configuration.steps_per_epoch)
     remember(model, configuration.origin)
     return model
 
 
-def _train_stages(
-    model: keras.Model, configuration: Configuration, folder: RunFolder, options: RunOptions, strategy: Any
-) -> list[StageRun]:
-    """Trains what comes before, then all layers with the recipe's own loss; stops at a stage that does not finish."""
-    from zoo.recipes.compiling import compile_model
-    from zoo.training.pipeline import pretrain
-    from zoo.training.stage import run_stage
+def _train(
+    model: keras.Model, configuration: Configuration, folder: RunFolder, options: RunOptions, *, number: int
+) -> StageRun:
+    """Trains all layers together, as the last stage of the run."""
+    from zoo.training.stage import StagePlan, run_stage
 
-    data, recipe, name = configuration.dataset, configuration.recipe, configuration.model
-    with _precision(options.mixed_precision):
-        stages = pretrain(model, configuration, folder, options)
-    with strategy.scope(), _precision(options.mixed_precision):
-        compile_model(model, recipe, steps_per_epoch=configuration.steps_per_epoch)
-    if stages and stages[-1].status != "finished":
-        return stages
-    last = run_stage(
-        name,
-        model,
-        recipe,
-        _prepare(configuration, data.train),
-        _prepare(configuration, data.validation) if data.validation else None,
-        folder=folder,
-        options=options,
+    data, name = configuration.dataset, configuration.model
+    plan = StagePlan(
+        name=name,
+        model=model,
+        recipe=configuration.recipe,
+        train=(data.train.x, data.train.y),
+        validation=(data.validation.x, data.validation.y) if data.validation else None,
+        classes=data.classes,
         seed=configuration.seed,
-        title=f"{name} on {data.name}, recipe {recipe.name}",
-        label=f"{name}, stage {len(stages) + 1} of {len(stages) + 1}" if stages else "",
+        title=f"{name} on {data.name}, recipe {configuration.recipe.name}",
+        label=f"{name}, stage {number} of {number}" if number > 1 else "",
     )
-    return [*stages, last]
+    return run_stage(plan, folder, options)
 
 
-def _finish(
-    model: keras.Model, stages: Sequence[StageRun], configuration: Configuration, folder: RunFolder, strategy: Any
-) -> Run:
+def _finish(model: keras.Model, stages: Sequence[StageRun], configuration: Configuration, folder: RunFolder) -> Run:
+    """Evaluates a finished model on the test set and returns the run."""
     from zoo.loop.evaluating import evaluate
+    from zoo.recipes.compiling import prepare
 
-    last = stages[-1]
+    last, recipe, data = stages[-1], configuration.recipe, configuration.dataset
     test: Mapping[str, float] = {}
     status = last.status
     try:
         if status == "finished":
-            test = evaluate(model, *_prepare(configuration, configuration.dataset.test))
+            test = evaluate(model, *prepare(recipe, data.test.x, data.test.y, classes=data.classes))
     except KeyboardInterrupt:
         status = "interrupted"
     remember(model, replace(configuration.origin, test=test))
     return Run(
+        name=configuration.model,
         status=status,
         folder=folder.path,
         metrics=last.metrics,
         gradients=last.gradients,
+        seconds=sum(stage.seconds for stage in stages),
+        error=last.error,
         stages=tuple(stages),
         test=test,
-        seconds=sum(stage.seconds for stage in stages),
-        division=division(strategy, configuration.recipe.batch_size),
-        error=last.error,
+        division=describe_division(model.distribute_strategy, recipe.batch_size),
         trained=model,
     )
 
 
-def _prepare(configuration: Configuration, split: Split) -> tuple[Any, Any]:
-    from zoo.recipes.compiling import prepare
-
-    return prepare(configuration.recipe, split.x, split.y, classes=configuration.dataset.classes)
-
-
-def _write_result(run: Run, folder: RunFolder) -> None:
-    content: dict[str, Any] = {
-        "status": run.status,
-        "epochs": len(run.metrics),
-        "seconds": round(run.seconds, 3),
-        "batch": run.division,
-        "test": dict(run.test),
-    }
-    if len(run.stages) > 1:
-        content["stages"] = [
-            {"name": stage.name, "epochs": len(stage.metrics), "seconds": round(stage.seconds, 3)}
-            for stage in run.stages
-        ]
-    folder.write_json("result.json", {**content, **({"error": run.error} if run.error else {})})
-
-
 @contextlib.contextmanager
 def _precision(mixed: bool) -> Iterator[None]:
+    """Computes in half precision inside the block, where that is safe, if `mixed` is set."""
     import keras
 
     policy = keras.config.dtype_policy()

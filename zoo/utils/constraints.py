@@ -1,7 +1,7 @@
-"""The legal values of an option, said once, as data.
+"""Legal values of an option, declared once, as data.
 
-A builder writes `depth: Annotated[int, at_least(1)] = 3`. The check, its message, the table of
-`zoo show` and the reading of `--set depth=4` all follow from that annotation.
+A builder declares `depth: Annotated[int, at_least(1)] = 3`. The check, its message, the table of `zoo show` and the
+parsing of `--set depth=4` follow from that annotation.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import ast
 import math
 import numbers
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -19,11 +19,11 @@ from zoo.errors import InvalidValue, nearest
 
 @dataclass(frozen=True)
 class Constraint:
-    """A rule on a value that already has the right type.
+    """A rule for a value of the right type.
 
     Args:
-        words: The rule in words, to follow the type's name, as in `">= 1"`.
-        accepts: Whether a value of the right type obeys it.
+        words: The rule in words that follow the name of the type, as in `">= 1"`.
+        accepts: Function that returns whether a value of the right type obeys the rule.
     """
 
     words: str
@@ -40,31 +40,30 @@ odd = Constraint("odd", lambda value: value % 2 == 1)
 
 
 def at_least(low: int) -> Constraint:
-    """Accepts numbers from `low` upwards."""
+    """Returns the constraint that a number is `low` or greater."""
     return Constraint(f">= {low}", lambda value: value >= low)
 
 
 def between(low: int, high: int) -> Constraint:
-    """Accepts numbers from `low` to `high`, both included."""
+    """Returns the constraint that a number is from `low` to `high`, both included."""
     return Constraint(f"from {low} to {high}", lambda value: low <= value <= high)
 
 
 Count = Annotated[int, at_least(1)]
-Seed = Annotated[int, Constraint("from 0 to 4294967295", lambda value: 0 <= value < 2**32)]
+Seed = Annotated[int, between(0, 2**32 - 1)]
 
 
 def check(name: str, value: Any, annotation: Any) -> Any:
-    """Returns `value` as the plain Python value that `annotation` asks for.
+    """Checks a value and returns it as a plain Python value.
+
+    NumPy numbers are accepted as numbers, lists as tuples and integers as floats. A `bool` is not a number.
 
     Args:
-        name: The option's name, for the message.
-        value: What was given. NumPy numbers are taken as numbers, lists as tuples, and whole
-            numbers as floats; a `bool` is never taken as a number.
-        annotation: `bool`, `int`, `float`, `str`, `Literal[...]`, `tuple[int, ...]`, any of them
-            inside `Annotated[..., constraint]`, or joined by `|`, also with `None`.
-
-    Returns:
-        The value, converted.
+        name: Name of the option, for the message.
+        value: The value.
+        annotation: `bool`, `int`, `float`, `str`, `Any`, `Literal[...]`, `tuple[int, ...]` or a class with a method
+            `from_dict`; any of them in `Annotated[..., constraint]`, or joined by `|`, also with `None`; or a
+            `Mapping` or `Sequence` of them.
 
     Raises:
         InvalidValue: The value has the wrong type or breaks a constraint.
@@ -76,10 +75,16 @@ def check(name: str, value: Any, annotation: Any) -> Any:
     Traceback (most recent call last):
     zoo.errors.InvalidValue: depth must be an integer >= 1; got 0.
     """
+    if get_origin(annotation) is Sequence:
+        if isinstance(value, str) or not isinstance(value, Sequence):
+            raise InvalidValue(f"{name} must be a list; got {value!r}.")
+        return tuple(check(name, item, *get_args(annotation)) for item in value)
+    if get_origin(annotation) is Mapping:
+        return _check_mapping(name, value, *get_args(annotation))
     for alternative in _alternatives(annotation):
         kind, constraints = _split(alternative)
         converted = _convert(value, kind)
-        if converted is not _WRONG and all(c.accepts(converted) for c in constraints):
+        if converted is not _INVALID and all(c.accepts(converted) for c in constraints):
             return converted
     near = nearest(value, [c for a in _alternatives(annotation) for c in get_args(_split(a)[0]) if isinstance(c, str)])
     hint = f" Did you mean {near!r}?" if near else ""
@@ -87,7 +92,7 @@ def check(name: str, value: Any, annotation: Any) -> Any:
 
 
 def check_all(annotation: Any, **values: Any) -> dict[str, Any]:
-    """Returns values by their names, each as `check` does.
+    """Checks values by `check` and returns them by name.
 
     >>> check_all(Count, depth=2, width=0)
     Traceback (most recent call last):
@@ -97,7 +102,7 @@ def check_all(annotation: Any, **values: Any) -> dict[str, Any]:
 
 
 def parse(name: str, text: str, annotation: Any) -> Any:
-    """Reads an option's value from the command line, as in `--set depth=4`.
+    """Parses the value of an option on the command line, as in `--set depth=4`.
 
     >>> parse("shape", "8,8,1", tuple[int, ...])
     (8, 8, 1)
@@ -110,7 +115,7 @@ def parse(name: str, text: str, annotation: Any) -> Any:
 
 
 def describe(annotation: Any) -> str:
-    """Says in words which values `annotation` allows.
+    """Returns in words which values `annotation` allows.
 
     >>> from typing import Annotated
     >>> describe(Annotated[float, probability] | None)
@@ -120,11 +125,11 @@ def describe(annotation: Any) -> str:
     for alternative in _alternatives(annotation):
         kind, constraints = _split(alternative)
         rules = " and ".join(c.words for c in constraints)
-        words.append(f"{_WORDS.get(kind) or _describe_choice(kind)} {rules}".strip())
+        words.append(f"{_WORDS[kind] if kind in _WORDS else _describe_choice(kind)} {rules}".strip())
     return " or ".join(words)
 
 
-_WRONG = object()
+_INVALID = object()
 _WORDS = {
     bool: "a bool",
     int: "an integer",
@@ -132,10 +137,13 @@ _WORDS = {
     str: "a string",
     tuple[int, ...]: "positive integers such as (28, 28, 1)",
     type(None): "None",
+    Any: "",
 }
 
 
 def _describe_choice(kind: Any) -> str:
+    if isinstance(kind, type):
+        return f"a {kind.__name__}"
     values = [repr(value) for value in get_args(kind)]
     return values[0] if len(values) == 1 else "one of " + ", ".join(values)
 
@@ -152,20 +160,35 @@ def _split(annotation: Any) -> tuple[Any, tuple[Constraint, ...]]:
     return kind, tuple(m for m in metadata if isinstance(m, Constraint))
 
 
+def _check_mapping(name: str, value: Any, keys: Any, values: Any) -> dict[Any, Any]:
+    if not isinstance(value, Mapping):
+        raise InvalidValue(f"{name} must be a dict; got {type(value).__name__}.")
+    checked = {}
+    for key, item in value.items():
+        if _split(keys)[0] is int and str(key).isdecimal():
+            key = int(key)  # JSON has no other keys than strings
+        checked[check(f"{name}: key", key, keys)] = check(f"{name}[{key!r}]", item, values)
+    return checked
+
+
 def _convert(value: Any, kind: Any) -> Any:
+    if kind is Any:
+        return tuple(value) if isinstance(value, list) else value
     if get_origin(kind) is Literal:
-        return value if isinstance(value, str) and value in get_args(kind) else _WRONG
+        return value if isinstance(value, str) and value in get_args(kind) else _INVALID
     if kind == tuple[int, ...]:
         if not isinstance(value, (list, tuple)) or not value:
-            return _WRONG
+            return _INVALID
         items = tuple(_convert(item, int) for item in value)
-        return items if all(item is not _WRONG and item >= 1 for item in items) else _WRONG
-    if kind in (bool, str, type(None)):
-        return value if isinstance(value, kind) else _WRONG
+        return items if all(item is not _INVALID and item >= 1 for item in items) else _INVALID
+    if hasattr(kind, "from_dict") and isinstance(value, Mapping):
+        return kind.from_dict(value)
+    if kind not in (int, float):
+        return value if isinstance(value, kind) else _INVALID
     if isinstance(value, bool):
-        return _WRONG
+        return _INVALID
     if kind is int and isinstance(value, numbers.Integral):
         return int(value)
     if kind is float and isinstance(value, numbers.Real) and math.isfinite(value):
         return float(value)
-    return _WRONG
+    return _INVALID

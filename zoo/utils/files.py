@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files and folders that are complete or absent."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Gives a temporary name beside `path`, which takes its place when the block ends well.
+    """Yields a temporary file name beside `path`, and renames that file to `path` when the block succeeds.
 
     Args:
-        path: The file to write. Whoever reads it meanwhile finds the old one, or none.
+        path: File to write. Until then, other processes read the previous file, if there is one.
 
     Yields:
-        The name to write to, with the same suffix. It is gone after an exception.
+        The name to write to, with the same suffix. After an exception, the temporary file is removed.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -37,35 +37,32 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def making_folder(path: str | Path, *, keep: bool = True) -> Iterator[Path]:
-    """Gives a temporary name for a folder that is to be at `path`, where it goes when the block ends well.
+    """Yields a temporary folder name beside `path`, and renames that folder to `path` when the block succeeds.
 
     Args:
-        path: The folder, which does not exist; neither need the one it is in.
-        keep: Whether it is to go there at all; a folder to work in is not.
+        path: Folder to make, which must not exist. Missing parent folders are created.
+        keep: Whether to keep the folder; False for one to work in. Defaults to True.
 
     Yields:
-        The name to make the folder under. It is gone after an exception, and so is all that was made for it.
+        The name under which to make the folder. After an exception, it is removed with all folders created for it.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with making_folder(Path(folder, "lenet5", "1")) as temporary:
     ...         temporary.mkdir()
-    ...     [each.name for each in Path(folder, "lenet5").iterdir()]
+    ...     [subfolder.name for subfolder in Path(folder, "lenet5").iterdir()]
     ['1']
     """
     path = Path(path)
-    made = [each for each in path.parents if not each.exists()]
+    missing_parents = [parent for parent in path.parents if not parent.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    done = False
     try:
         yield temporary
         if keep:
             temporary.rename(path)
-            done = True
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        if not done:
-            for each in made:
-                if each.is_dir() and not any(each.iterdir()):
-                    each.rmdir()
+        for parent in missing_parents:
+            if parent.is_dir() and not any(parent.iterdir()):
+                parent.rmdir()

@@ -1,4 +1,4 @@
-"""Figures, and axes that can be read whatever the numbers are."""
+"""Figures, and axes whose ticks suit the numbers."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ def label_ticks(axes: Axes, values: Any) -> None:
 
 
 def epoch_axis(axes: Axes, epochs: Any) -> None:
-    """Makes the horizontal axis one of integers, from the first epoch or update to the last.
+    """Puts integer ticks on the horizontal axis, from the first epoch or update to the last.
 
     Args:
         axes: Axes.
-        epochs: Epochs, or updates, that are drawn.
+        epochs: Epochs or updates of the plotted values.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -66,12 +66,12 @@ def epoch_axis(axes: Axes, epochs: Any) -> None:
 
 
 def log_axis(axes: Axes, low: float, high: float) -> None:
-    """Makes the vertical axis logarithmic; over less than two decades it has more ticks than the powers of ten.
+    """Makes the vertical axis logarithmic, with more ticks than the powers of ten for less than two decades.
 
     Args:
         axes: Axes.
-        low: Smallest value that is drawn.
-        high: Largest value that is drawn.
+        low: Smallest plotted value.
+        high: Largest plotted value.
     """
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 

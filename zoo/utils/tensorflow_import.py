@@ -10,8 +10,8 @@ import tempfile
 def import_tensorflow() -> None:
     """Imports TensorFlow and Keras, and finds the GPUs.
 
-    TensorFlow's own log goes past Python's `sys.stderr`, some of it before any setting can quieten
-    it. What it writes here is shown only if the import fails.
+    TensorFlow does not log to Python's `sys.stderr`, and logs some lines before any setting can suppress them. The log
+    of the import is shown only if the import fails.
     """
     if "tensorflow" in sys.modules:
         return

@@ -1,4 +1,4 @@
-"""Several replicas and several processes train to the weights of one device."""
+"""Trainings on several replicas and in several processes end with the weights of one device."""
 
 import functools
 import json
@@ -12,7 +12,7 @@ import pytest
 
 from zoo.distribution.workers import free_ports
 
-pytestmark = pytest.mark.xdist_group("distribution")  # the processes of a kind serve all of its tests
+pytestmark = pytest.mark.xdist_group("distribution")  # all tests of a kind share its processes
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
@@ -70,8 +70,8 @@ def train(examples, dropout):
 with open(out, "w") as file:
     json.dump([train(*case) for case in cases], file)
 """
-# Examples and dropout. The last mini-batch of 70 has 6; of 67 it has 3, which two replicas cannot share evenly; of 65
-# it has 1.
+# Numbers of examples, and dropout. The last batch of 70 examples has 6; of 67, 3, which two replicas cannot share
+# evenly; of 65, 1.
 CASES = {
     "alone": [(70, 0), (67, 0), (65, 0)],
     "mirrored": [(70, 0), (67, 0), (65, 0), (70, 0.5)],
@@ -80,8 +80,8 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
-    """A function that returns what each process of a kind found in a case; each kind's processes run once."""
+def results_of(tmp_path_factory):
+    """A function that returns the results of each process of a kind in a case; the processes of a kind run once."""
 
     @functools.cache
     def run(kind):
@@ -104,23 +104,23 @@ def found(tmp_path_factory):
             assert process.returncode == 0, errors[-3000:]
         return [json.loads(out.read_text()) for out in outs]
 
-    return lambda kind, *case: [each[CASES[kind].index(case)] for each in run(kind)]
+    return lambda kind, *case: [results[CASES[kind].index(case)] for results in run(kind)]
 
 
-def env(more):
-    return {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **more}
+def env(changes):
+    return {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **changes}
 
 
 @pytest.mark.parametrize(("kind", "examples"), [("mirrored", 70), ("mirrored", 67), ("mirrored", 65), ("workers", 67)])
-def test_two_replicas_train_and_record_as_one_device_does(found, kind, examples):
-    (one,) = found("alone", examples, 0)
-    for other in found(kind, examples, 0):
+def test_two_replicas_train_and_record_as_one_device(results_of, kind, examples):
+    (one,) = results_of("alone", examples, 0)
+    for other in results_of(kind, examples, 0):
         for first, second in zip(one["weights"], other["weights"], strict=True):
             np.testing.assert_allclose(second, first, rtol=1e-5, atol=1e-6)
         assert other["labels"] == one["labels"]
         ours, expected = np.array(other["gradients"]), np.array(one["gradients"])
         np.testing.assert_allclose(ours[:, :7], expected[:, :7], rtol=1e-5, atol=1e-7)
-        np.testing.assert_allclose(ours[:, 7], expected[:, 7], rtol=1e-4)  # over biases that have just left zero
+        np.testing.assert_allclose(ours[:, 7], expected[:, 7], rtol=1e-4)  # relative to biases that are close to zero
         for name in ("val_loss", "val_accuracy"):
             assert other["history"][name] == pytest.approx(one["history"][name], rel=1e-5)
         if examples == 70:
@@ -128,7 +128,7 @@ def test_two_replicas_train_and_record_as_one_device_does(found, kind, examples)
 
 
 @pytest.mark.parametrize("kind", ["mirrored", "workers"])
-def test_each_replica_draws_its_own_noise(found, kind):
-    masks = [mask for each in found(kind, 70, 0.5) for mask in each["masks"]]
+def test_replicas_draw_different_noise(results_of, kind):
+    masks = [mask for result in results_of(kind, 70, 0.5) for mask in result["masks"]]
     assert len(masks) == 2
     assert masks[0] != masks[1]

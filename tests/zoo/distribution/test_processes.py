@@ -40,7 +40,7 @@ def wait_until(condition, seconds=30):
         time.sleep(0.02)
 
 
-def test_a_process_runs_a_module_and_its_output_goes_into_its_log(supervisor):
+def test_a_process_runs_a_module_and_writes_its_output_into_its_log(supervisor):
     supervisor.start("one", "child", ["zoo: no room", "later", "3"])
     assert supervisor.wait("one", seconds=30) == 3
     assert supervisor.describe_end("one") == "ended with status 3"
@@ -51,7 +51,7 @@ def test_a_process_reads_lines(supervisor):
     supervisor.start("one", "child", ["int(input())"])
     supervisor.send("one", "7")
     assert supervisor.wait("one", seconds=30) == 7
-    supervisor.send("one", "8")  # nobody reads it
+    supervisor.send("one", "8")  # the process has ended
 
 
 def test_a_process_can_be_started_again(supervisor):
@@ -67,7 +67,7 @@ def test_all_processes_are_killed_on_exit(tmp_path, supervisor):
     assert supervisor.describe_end("one") == "was ended by SIGKILL"
 
 
-def test_ctrl_c_is_passed_on(supervisor):
+def test_ctrl_c_is_forwarded(supervisor):
     supervisor.start("one", "child", [SLEEP])
     wait_until(lambda: supervisor.last_words("one") == SLEEP)
     supervisor.interrupt()
@@ -100,7 +100,7 @@ def test_no_process_outlives_its_parent(tmp_path, supervisor, number):
     wait_until(is_gone)
 
 
-def test_a_process_ends_when_its_server_is_gone(free_ports):
+def test_a_process_ends_when_its_server_ends(free_ports):
     port = free_ports(1)[0]
     program = (
         "import time\nfrom zoo.distribution.processes import watch_server\n"
@@ -123,15 +123,15 @@ class TestTraining:
         for name, status in zip(ADDRESSES, (chief, other), strict=True):
             supervisor.start(name, "child", [status])
 
-    def test_workers_that_end_in_the_same_moment_have_not_succeeded(self, supervisor):
+    def test_workers_that_fail_at_the_same_time(self, supervisor):
         self.start(supervisor, "2", "2")
         assert wait(supervisor, ADDRESSES) == 2
 
-    def test_all_succeed_or_none(self, supervisor):
+    def test_workers_that_succeed(self, supervisor):
         self.start(supervisor, "0", "0")
         assert wait(supervisor, ADDRESSES) == 0
 
-    def test_the_first_failure_is_named_with_its_last_words(self, supervisor):
+    def test_the_error_names_the_first_failure_with_its_last_words(self, supervisor):
         self.start(supervisor, "time.sleep(3) or 1", "3")
         with pytest.raises(RunFailed) as error:
             wait(supervisor, ADDRESSES)

@@ -1,4 +1,4 @@
-"""A compiled model learns as the published code does."""
+"""A compiled model learns as in the published code."""
 
 import numpy as np
 
@@ -9,17 +9,7 @@ from zoo.runs.configuration import resolve
 
 
 def configure(name, **options):
-    return resolve(
-        name,
-        "digits",
-        recipe="nielsen",
-        epochs=None,
-        batch_size=None,
-        learning_rate=None,
-        validation=None,
-        seed=0,
-        options=options,
-    )
+    return resolve(name, "digits", recipe="nielsen", options=options)
 
 
 def sigmoid(z):
@@ -27,7 +17,7 @@ def sigmoid(z):
 
 
 def nielsen_step(weights, biases, x, y, *, eta, lmbda, n):
-    """One `update_mini_batch` of network2.py, in its own symbols: column vectors, delta = a - y."""
+    """Takes one step of `update_mini_batch` of network2.py, in its symbols: column vectors, delta = a - y."""
     activations, a = [x.T], x.T
     for w, b in zip(weights, biases, strict=True):
         a = sigmoid(w @ a + b)
@@ -41,7 +31,7 @@ def nielsen_step(weights, biases, x, y, *, eta, lmbda, n):
         biases[layer] = biases[layer] - eta / len(x) * nabla_b
 
 
-def test_the_nielsen_recipe_takes_the_steps_of_nielsen_s_code():
+def test_the_nielsen_recipe_takes_the_steps_of_nielsens_code():
     configuration = configure("deep_mlp", depth=2, width=12)
     model = zoo.create("deep_mlp", **configuration.options)
     compile_model(model, configuration.recipe, steps_per_epoch=configuration.steps_per_epoch)
@@ -60,7 +50,7 @@ def test_the_nielsen_recipe_takes_the_steps_of_nielsen_s_code():
         np.testing.assert_allclose(model.get_weights()[2 * layer + 1], b[:, 0], atol=2e-6)
 
 
-def test_its_loss_is_the_summed_cross_entropy_and_the_penalty():
+def test_the_loss_is_the_summed_cross_entropy_and_the_penalty():
     configuration = configure("shallow_mlp")
     model = zoo.create("shallow_mlp", **configuration.options)
     compile_model(model, configuration.recipe, steps_per_epoch=configuration.steps_per_epoch)
@@ -73,7 +63,7 @@ def test_its_loss_is_the_summed_cross_entropy_and_the_penalty():
     np.testing.assert_allclose(model.evaluate(x, y, verbose=0, return_dict=True)["loss"], expected, rtol=1e-5)
 
 
-def test_the_penalty_of_the_recipe_yields_to_one_s_own():
+def test_the_option_l2_replaces_the_penalty_of_the_recipe():
     assert configure("shallow_mlp").options["l2"] == 5.0 / (2 * 1294)
     assert configure("shallow_mlp", l2=0.25).options["l2"] == 0.25
     assert configure("shallow_mlp", l2=0.0).options["l2"] == 0.0

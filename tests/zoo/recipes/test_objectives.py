@@ -10,9 +10,9 @@ X = np.linspace(0, 1, 12, dtype="float32").reshape(4, 3)
 Y = np.array([0, 1, 2, 1])
 
 
-def test_a_new_loss_is_one_entry(monkeypatch, tmp_path):
+def test_a_new_loss_is_a_single_entry(monkeypatch, tmp_path):
     hinge = Objective(
-        loss=lambda: "categorical_hinge",
+        loss="categorical_hinge",
         metric=lambda: keras.metrics.CategoricalAccuracy(name="accuracy"),
         targets="one_hot",
     )
@@ -27,7 +27,7 @@ def test_a_new_loss_is_one_entry(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_it_needs_labels_unless_it_learns_from_inputs_alone(name):
+def test_an_objective_needs_labels_unless_it_learns_from_inputs_alone(name):
     objective = OBJECTIVES[name]
     assert objective.needs_labels == (name not in ("contrastive_divergence",) and not name.startswith("reconstruction"))
     assert (objective.learner is not None) == (not objective.needs_labels)
@@ -42,7 +42,7 @@ def test_it_needs_labels_unless_it_learns_from_inputs_alone(name):
         ("up_down", Y),
     ],
 )
-def test_targets(name, targets):
+def test_targets_of_an_objective(name, targets):
     np.testing.assert_array_equal(OBJECTIVES[name].make_targets(X, Y, classes=3), targets)
 
 
@@ -50,8 +50,8 @@ def test_contrastive_divergence_has_no_targets():
     assert OBJECTIVES["contrastive_divergence"].make_targets(X, Y, classes=3) is None
 
 
-def test_a_cross_entropy_of_inputs_needs_them_in_the_unit_interval():
-    with pytest.raises(InvalidValue, match=r"Inputs must lie in \[0, 1\] .* got values from 0 to 2"):
+def test_a_cross_entropy_of_inputs_outside_the_unit_interval_is_an_error():
+    with pytest.raises(InvalidValue, match=r"Inputs must be in \[0, 1\] .* got values from 0 to 2"):
         OBJECTIVES["reconstruction_crossentropy"].make_targets(2 * X, None, classes=0)
     OBJECTIVES["reconstruction_squared_error"].make_targets(2 * X, None, classes=0)
 

@@ -11,7 +11,7 @@ from zoo.runs.opening import open_model
 
 @pytest.fixture
 def run(tmp_path):
-    """What is read of a run's folder."""
+    """The files of a run folder that are read."""
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps({"model": "shallow_mlp", "recipe": {}}))
@@ -20,34 +20,34 @@ def run(tmp_path):
     return folder
 
 
-def test_a_run_opens_with_what_it_reached_on_the_test_set(run):
+def test_the_model_of_a_run_has_its_test_metrics(run):
     model = open_model(run)
     assert model.input_shape == (None, 4)
     assert origin_of(model).test == {"accuracy": 0.75}
 
 
-def test_a_file_opens(run):
+def test_a_file_holds_the_model_of_the_run(run):
     x = np.ones((1, 4))
     np.testing.assert_array_equal(open_model(run / "model.keras")(x), open_model(run)(x))
 
 
-def test_a_name_opens_with_its_first_weights_or_those_that_are_named():
+def test_a_name_has_its_first_weights_or_the_named_ones():
     assert origin_of(open_model("shallow_mlp")).data["name"] == "mnist"
     assert origin_of(open_model("shallow_mlp", weights="semeion")).data["name"] == "semeion"
 
 
-def test_a_run_without_a_model_yet_can_be_continued(run):
+def test_the_error_for_a_run_without_a_model_says_how_to_continue_it(run):
     (run / "model.keras").unlink()
     with pytest.raises(InvalidValue, match=r"has no model.keras yet; zoo train --resume .*run continues it"):
         open_model(run)
 
 
-def test_a_file_that_is_no_model_is_refused(run):
+def test_a_file_that_is_not_a_model_is_an_error(run):
     with pytest.raises(UnsafeFile, match="is no whole .keras archive"):
         open_model(run / "config.json")
 
 
-def test_what_is_not_there_is_said_as_what_it_was_meant_for(run, tmp_path):
+def test_the_error_for_a_missing_target_says_what_it_could_have_been(run, tmp_path):
     with pytest.raises(UnknownName, match='Did you mean "lenet5"'):
         open_model("lenet6")
     for path in (tmp_path, tmp_path / "other", "other.keras", "runs/other"):

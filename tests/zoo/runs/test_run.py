@@ -20,32 +20,32 @@ def opened(trained):
     return zoo.open_run(trained.folder)
 
 
-def test_a_finished_run_is_what_train_returned(trained, opened):
-    for name in ("status", "folder", "test", "division", "error"):
+def test_an_opened_run_equals_the_trained_one(trained, opened):
+    for name in ("name", "status", "folder", "test", "division", "error"):
         assert getattr(opened, name) == getattr(trained, name)
     assert opened.seconds == pytest.approx(trained.seconds, abs=1e-3)
     pd.testing.assert_frame_equal(opened.metrics, trained.metrics)
     pd.testing.assert_frame_equal(opened.gradients, trained.gradients)
 
 
-def test_its_model_has_the_weights_and_the_origin(trained, opened):
+def test_the_model_has_the_weights_and_the_origin(trained, opened):
     for ours, theirs in zip(opened.model.get_weights(), trained.model.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert origin_of(opened.model).to_dict() == origin_of(trained.model).to_dict()
 
 
-def test_its_configuration_is_the_one_it_was_trained_by(opened):
+def test_the_configuration_is_that_of_the_training(opened):
     assert json.loads(json.dumps(opened.configuration.to_dict()["options"])) == opened.config["options"]
     assert opened.configuration.recipe.epochs == 2
     assert "tensorflow" in opened.config["versions"]
 
 
-def test_its_tables_and_figures(opened):
+def test_tables_and_figures(opened):
     assert set(opened.tables) == {"metrics", "gradients", "gradient_details"}
     assert set(opened.figures) == {"learning_curve", "gradients"}
 
 
-def test_its_repr_is_short(opened):
+def test_the_repr_is_short(opened):
     assert len(repr(opened)) < 300
 
 
@@ -72,7 +72,7 @@ def test_a_killed_run_is_unfinished(trained, tmp_path):
         run.model  # noqa: B018
 
 
-def test_what_is_no_run_is_refused(tmp_path):
+def test_a_folder_without_a_run_is_an_error(tmp_path):
     with pytest.raises(InvalidValue, match="There is no run in .*: it has no config.json"):
         zoo.open_run(tmp_path)
     (tmp_path / "config.json").write_text(json.dumps({"experiment": "shift"}))

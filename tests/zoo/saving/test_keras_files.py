@@ -284,14 +284,16 @@ def test_options_and_names_are_checked_as_anyone_s(file):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"recipe": {"name": "x", "lambda": 1}}, "recipe must have no fields but name, .*; got 'lambda'"),
-        ({"recipe": {"name": "x"}}, "recipe must have batch_size, .*; 'batch_size' is missing"),
-        ({"recipe": [1]}, "recipe must be a dict; got list"),
-        ({"data": {"path": "/etc"}}, "got 'path'"),
-        ({"test": {"accuracy": "high"}}, "accuracy must be a number"),
+        ({"recipe": {"name": "x", "lambda": 1}}, "Recipe must have no fields but name, .*; got 'lambda'"),
+        ({"recipe": {"name": "x"}}, "Recipe must have name, .*; 'summary' is missing"),
+        ({"recipe": [1]}, r"recipe must be a Recipe or None; got \[1\]"),
+        ({"data": {"path": "/etc"}}, "data must have no fields but name, .*; got 'path'"),
+        ({"data": {"class_names": 5}}, r"data\['class_names'\] must be a list; got 5"),
+        ({"data": {"levels": 0}}, r"data\['levels'\] must be an integer >= 1; got 0"),
+        ({"test": {"accuracy": "high"}}, r"test\['accuracy'\] must be a number; got 'high'"),
         ({"seed": -1}, "seed must be"),
         ({"options": []}, "options must be a dict; got list"),
-        ({"more": 1}, "and nothing else"),
+        ({"more": 1}, "Origin must have no fields but model, .*; got 'more'"),
     ],
 )
 def test_what_a_file_tells_of_its_training_is_checked(file, changes, message):

@@ -1,4 +1,4 @@
-"""A run of several stages: its folders, its records, and that it can be broken off anywhere."""
+"""Runs of several stages: their folders and records, and how they resume."""
 
 import functools
 import json
@@ -16,7 +16,7 @@ import pytest
 
 import zoo
 from zoo.errors import InvalidValue
-from zoo.training import stage
+from zoo.training import stage as stage_module
 
 ROOT = Path(__file__).parents[3]
 SMALL = {
@@ -24,8 +24,8 @@ SMALL = {
     "stacked_autoencoder": {"width": 12, "depth": 2},
     "generative_dbn": {"hidden": (12, 12), "top": 16},
 }
-# The tests of a model share runs, on the process that has them.
-EACH_MODEL = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in SMALL]
+# The tests of a model share its runs, so they run in one process.
+MODELS = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in SMALL]
 STAGES = {
     "dbn": ["1-hidden_1", "2-hidden_2", "3-classifier"],
     "stacked_autoencoder": ["1-hidden_1", "2-hidden_2", "3-classifier"],
@@ -34,8 +34,8 @@ STAGES = {
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _one_memory(tmp_path_factory):
-    """Of how steps are compiled: runs that were compiled in two ways differ in their last digits."""
+def _shared_modes(tmp_path_factory):
+    """Shares the measured compile modes: runs in different modes differ in their last digits."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
         yield
@@ -55,24 +55,24 @@ def assert_same_run(one, other):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """A function that returns a model's run that nothing broke off; each is trained once, and read only."""
+    """A function that returns an uninterrupted run of a model, which is trained once and not changed."""
     return functools.cache(lambda name, **options: train(tmp_path_factory.mktemp("whole") / "run", name, **options))
 
 
-@pytest.mark.parametrize("name", EACH_MODEL)
+@pytest.mark.parametrize("name", MODELS)
 def test_each_stage_has_a_folder_a_history_and_gradients(whole, name):
     run = whole(name)
     assert sorted(path.name for path in run.folder.iterdir() if path.is_dir()) == STAGES[name]
-    assert [each.folder.name for each in run.stages] == [*STAGES[name], "run"]
-    for each in run.stages:
-        assert each.status == "finished"
-        assert len(each.metrics) == (3 if each.name == "classifier" else 2)
-        assert np.isfinite(each.metrics["loss"]).all()
-        assert (each.gradients["l2"] > 0).any()
-        files = {path.name for path in each.folder.iterdir()}
+    assert [stage.folder.name for stage in run.stages] == [*STAGES[name], "run"]
+    for stage in run.stages:
+        assert stage.status == "finished"
+        assert len(stage.metrics) == (3 if stage.name == "classifier" else 2)
+        assert np.isfinite(stage.metrics["loss"]).all()
+        assert (stage.gradients["l2"] > 0).any()
+        files = {path.name for path in stage.folder.iterdir()}
         assert {"metrics.csv", "gradients.csv", "checkpoint.npz", "model.keras"} <= files
-    told = json.loads((run.folder / "result.json").read_text())["stages"]
-    assert [each["name"] for each in told] == [each.name for each in run.stages]
+    results = json.loads((run.folder / "result.json").read_text())["stages"]
+    assert [result["name"] for result in results] == [stage.name for stage in run.stages]
 
 
 def test_the_layers_of_the_classifier_are_those_of_the_stages(tmp_path):
@@ -87,7 +87,7 @@ def test_the_layers_of_the_classifier_are_those_of_the_stages(tmp_path):
 
 
 @pytest.mark.xdist_group("dbn")
-def test_the_same_seed_gives_the_same_run_and_another_one_another(tmp_path, whole):
+def test_equal_seeds_give_equal_runs(tmp_path, whole):
     one, same, other = whole("dbn"), train(tmp_path / "run"), whole("dbn", seed=1)
     assert_same_run(one, same)
     assert (one.model.get_weights()[0] != other.model.get_weights()[0]).any()
@@ -105,26 +105,26 @@ class TestResume:
             ]
         ],
     )
-    def test_after_an_interruption_the_weights_are_those_of_a_whole_run(self, tmp_path, monkeypatch, whole, name, at):
-        """Broken off in a stage, after so many of its epochs: within stages, and between them."""
-        number, done = at
+    def test_an_interrupted_run_ends_with_the_weights_of_a_whole_one(self, tmp_path, monkeypatch, whole, name, at):
+        """Interrupts a stage after a number of epochs: within stages, and between them."""
+        number, epochs = at
 
-        class Interrupt(stage.TableWriter):
+        class Interrupt(stage_module.TableWriter):
             stages = 0
 
             def on_train_begin(self, logs=None):
                 Interrupt.stages += 1
 
             def on_epoch_begin(self, epoch, logs=None):
-                if (Interrupt.stages, epoch) == (number, done):
+                if (Interrupt.stages, epoch) == (number, epochs):
                     raise KeyboardInterrupt
 
         with monkeypatch.context() as patched:
-            patched.setattr(stage, "TableWriter", Interrupt)
-            broken = train(tmp_path / "run", name)
-        assert broken.status == "interrupted"
-        assert not broken.test
-        assert len(broken.stages) == number
+            patched.setattr(stage_module, "TableWriter", Interrupt)
+            interrupted = train(tmp_path / "run", name)
+        assert interrupted.status == "interrupted"
+        assert not interrupted.test
+        assert len(interrupted.stages) == number
         before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").glob("*/checkpoint.npz")}
         resumed = zoo.resume(tmp_path / "run", progress=False)
         assert resumed.status == "finished"
@@ -132,7 +132,7 @@ class TestResume:
         finished = [path for path in before if int(path.parent.name[0]) < number]
         assert all(path.stat().st_mtime_ns == before[path] for path in finished)  # not trained again
 
-    def test_after_kill_9(self, tmp_path):
+    def test_a_killed_run(self, tmp_path):
         whole = train(tmp_path / "whole", pretraining_epochs=6)
         command = [sys.executable, "-m", "zoo.cli", "train", "dbn", "--epochs", "2", "--pretraining-epochs", "6"]
         command += ["--set", "width=12", "--set", "depth=2", "--run-dir", tmp_path / "run"]
@@ -145,7 +145,7 @@ class TestResume:
         assert_same_run(whole, zoo.resume(tmp_path / "run", progress=False))
 
     @pytest.mark.xdist_group("dbn")
-    def test_a_stage_of_another_configuration_is_refused(self, tmp_path, whole):
+    def test_a_stage_of_another_configuration_is_an_error(self, tmp_path, whole):
         one, other = shutil.copytree(whole("dbn").folder, tmp_path / "run"), whole("dbn", seed=1)
         config = (other.folder / "2-hidden_2" / "config.json").read_text()
         (one / "2-hidden_2" / "config.json").write_text(config)
@@ -154,28 +154,28 @@ class TestResume:
 
 
 class TestLabels:
-    def test_pre_training_sees_every_example_and_the_rest_those_with_a_label(self, tmp_path):
+    def test_pre_training_uses_all_examples_and_the_other_stages_the_labelled_ones(self, tmp_path):
         run = train(tmp_path / "run", labels=20)
         config = json.loads((run.folder / "config.json").read_text())
         assert config["dataset"]["examples"]["train"] == config["labels"] == 20
         assert config["unlabelled"] == 1294
-        steps = [pd.read_csv(each.folder / "gradient_details.csv")["step"].max() for each in run.stages]
+        steps = [pd.read_csv(stage.folder / "gradient_details.csv")["step"].max() for stage in run.stages]
         assert steps[0] > 60
-        assert steps[2] <= 3  # one mini-batch of 20 an epoch
+        assert steps[2] <= 3  # one batch of 20 per epoch
         assert steps[3] <= 2
 
-    def test_more_examples_without_labels_can_be_given(self, tmp_path):
+    def test_additional_unlabelled_examples(self, tmp_path):
         more = np.random.default_rng(0).uniform(size=(100, 8, 8, 1))
         run = train(tmp_path / "run", unlabelled=more)
         assert json.loads((run.folder / "config.json").read_text())["unlabelled"] == 1394
-        with pytest.raises(InvalidValue, match="unlabelled must be the examples of before"):
+        with pytest.raises(InvalidValue, match="unlabelled must be the same examples as before"):
             zoo.resume(run.folder, progress=False)
         assert zoo.resume(run.folder, unlabelled=more, progress=False).status == "finished"
 
 
-class TestBadInput:
+class TestInvalidArguments:
     @pytest.mark.parametrize(
-        ("name", "wrong", "message"),
+        ("name", "arguments", "message"),
         [
             (
                 "dbn",
@@ -189,13 +189,13 @@ class TestBadInput:
             ("deep_mlp", {"unlabelled": np.zeros((5, 8, 8, 1))}, "has no pre-training"),
         ],
     )
-    def test_is_refused_before_anything_is_written(self, tmp_path, name, wrong, message):
+    def test_are_errors_before_anything_is_written(self, tmp_path, name, arguments, message):
         with pytest.raises(InvalidValue, match=message):
-            train(tmp_path / "run", name, **{"pretraining_epochs": None, **wrong})
+            train(tmp_path / "run", name, **{"pretraining_epochs": None, **arguments})
         assert not (tmp_path / "run").exists()
 
     @pytest.mark.parametrize("name", ["dbn", "stacked_autoencoder"])
-    def test_data_outside_0_to_1_are_refused(self, tmp_path, name):
+    def test_data_outside_0_to_1_are_errors(self, tmp_path, name):
         with pytest.raises(InvalidValue, match=r"in \[0, 1\]"):
             train(tmp_path / "run", name, dataset="moons")
 

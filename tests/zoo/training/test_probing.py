@@ -17,18 +17,18 @@ def run(request, tmp_path_factory):
     return zoo.train("deep_mlp", recipe=request.param, epochs=1, run_dir=folder, progress=False)
 
 
-def test_a_run_s_model_is_measured_as_it_was_trained(run):
+def test_the_model_of_a_run_is_measured_as_it_was_trained(run):
     data, nielsen = datasets.load("digits"), run.model.loss == "binary_crossentropy"
     x, y = data.train.x[:100], data.train.y[:100]
     x, y = (x * np.float32(255 / 256), keras.utils.to_categorical(y, 10)) if nielsen else (x, y)
     with tf.GradientTape() as tape:
         loss = run.model.compute_loss(x, y, run.model(x))
     expected = [float(tf.norm(g)) for g in tape.gradient(loss, run.model.trainable_variables)]
-    found = probe(run.folder / "model.keras", "digits", examples=100)
-    np.testing.assert_allclose(found["l2"], expected, rtol=1e-4)
+    actual = probe(run.folder / "model.keras", "digits", examples=100)
+    np.testing.assert_allclose(actual["l2"], expected, rtol=1e-4)
 
 
-def test_what_cannot_be_measured_is_refused(run, tmp_path):
+def test_models_and_data_that_do_not_fit_are_errors(run, tmp_path):
     with pytest.raises(InvalidValue, match="There is no model file"):
         probe(tmp_path / "model.keras")
     (tmp_path / "model.keras").write_bytes(b"rubbish")

@@ -31,11 +31,11 @@ def train(folder, name="deep_mlp", dataset="moons", **arguments):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A small run, to be read only."""
+    """A small run that the tests do not change."""
     return train(tmp_path_factory.mktemp("small") / "run")
 
 
-def test_a_run_leaves_all_its_files_and_no_others(run):
+def test_a_run_writes_all_its_files_and_no_others(run):
     assert {path.name for path in run.folder.iterdir()} == FILES
     assert run.status == "finished"
     for name in ("learning_curve.png", "gradients.png"):
@@ -51,7 +51,7 @@ def test_the_tables_on_disk_are_those_of_the_run(run):
     assert len(run.gradients) == 2 * len(run.model.trainable_variables)
 
 
-def test_what_else_is_asked_for_is_recorded_too(tmp_path):
+def test_additional_records_have_their_own_files(tmp_path):
     run = train(tmp_path / "run", record=["activations", "histograms", "tensorboard"])
     assert {path.name for path in run.folder.iterdir()} == {*FILES, "activations.csv", "histograms.csv", "tensorboard"}
     activations = pd.read_csv(run.folder / "activations.csv")
@@ -60,7 +60,7 @@ def test_what_else_is_asked_for_is_recorded_too(tmp_path):
     assert list((run.folder / "tensorboard").glob("events.out.*"))
 
 
-def test_what_cannot_be_recorded_is_refused_before_anything_is_made(tmp_path):
+def test_an_unknown_record_is_an_error_before_anything_is_written(tmp_path):
     with pytest.raises(
         InvalidValue, match="record must be one of 'activations', 'histograms', 'tensorboard'; got 'all'"
     ):
@@ -80,7 +80,7 @@ def test_the_saved_model_is_the_trained_one(run):
     assert run.test["accuracy"] == pytest.approx(correct)
 
 
-def test_the_configuration_holds_all_that_was_resolved(tmp_path):
+def test_the_configuration_holds_every_resolved_value(tmp_path):
     run = train(tmp_path / "run", recipe="nielsen", batch_size=7, seed=5, options={"depth": 2})
     config = json.loads((run.folder / "config.json").read_text())
     assert config["model"] == "deep_mlp"
@@ -100,18 +100,18 @@ def test_the_configuration_holds_all_that_was_resolved(tmp_path):
     assert config["dataset"]["examples"] == {"train": 720, "validation": 80, "test": 200}
     assert config["seed"] == 5
     assert config["versions"]["keras"] == keras.__version__
-    again = zoo.create(config["model"], **config["options"])
-    assert again.get_config() == run.model.get_config()
+    recreated = zoo.create(config["model"], **config["options"])
+    assert recreated.get_config() == run.model.get_config()
 
 
-def test_the_same_seed_gives_the_same_tables_and_another_one_others(tmp_path):
+def test_equal_seeds_give_equal_tables(tmp_path):
     one, same, other = (train(tmp_path / str(n), "dropout_mlp", seed=seed).folder for n, seed in enumerate((1, 1, 2)))
     for name in ("metrics.csv", "gradients.csv"):
         assert (one / name).read_bytes() == (same / name).read_bytes()
         assert (one / name).read_bytes() != (other / name).read_bytes()
 
 
-def test_a_loaded_data_set_and_a_changed_recipe_are_taken(tmp_path):
+def test_a_loaded_data_set_and_a_changed_recipe_are_used(tmp_path):
     data = datasets.load("digits", validation=0)
     recipe = dataclasses.replace(zoo.card("shallow_mlp").recipe(), optimizer="sgd", learning_rate=0.5)
     run = train(tmp_path / "run", "shallow_mlp", data, recipe=recipe)
@@ -120,14 +120,14 @@ def test_a_loaded_data_set_and_a_changed_recipe_are_taken(tmp_path):
     assert run.test["accuracy"] > 0.5
 
 
-def test_a_run_folder_that_exists_is_left_alone(tmp_path):
+def test_an_existing_run_folder_is_not_changed(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(InvalidValue, match=r"The run folder .* exists already; name another, or remove it."):
         train(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_runs_without_a_folder_of_their_own_get_one_each(tmp_path, monkeypatch):
+def test_runs_without_a_folder_get_different_ones(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("time.strftime", lambda *_: "20150101-000000")
     assert [train(None, epochs=1).folder.name for _ in range(2)] == [
@@ -136,13 +136,13 @@ def test_runs_without_a_folder_of_their_own_get_one_each(tmp_path, monkeypatch):
     ]
 
 
-def test_a_folder_that_cannot_be_made_is_said(tmp_path):
+def test_a_folder_that_cannot_be_created_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunFailed, match=r"The run folder .*/file/run cannot be made: .*file is not a folder"):
+    with pytest.raises(RunFailed, match=r"The run folder .*/file/run cannot be created: .*file is not a folder"):
         train(tmp_path / "file" / "run")
 
 
-def test_ctrl_c_ends_the_run_tidily_with_what_it_has(tmp_path, monkeypatch):
+def test_after_ctrl_c_the_run_holds_its_records(tmp_path, monkeypatch):
     class Interrupt(tables.TableWriter):
         content_with_calls = True
 
@@ -160,7 +160,7 @@ def test_ctrl_c_ends_the_run_tidily_with_what_it_has(tmp_path, monkeypatch):
     keras.saving.load_model(run.folder / "model.keras")
 
 
-def test_ctrl_c_before_the_first_epoch_ended_still_leaves_a_run(tmp_path, monkeypatch):
+def test_ctrl_c_in_the_first_epoch_leaves_a_run(tmp_path, monkeypatch):
     class Interrupt(tables.TableWriter):
         content_with_calls = True
 
@@ -178,7 +178,7 @@ def test_ctrl_c_before_the_first_epoch_ended_still_leaves_a_run(tmp_path, monkey
     assert pd.read_csv(run.folder / "gradients.csv").empty
 
 
-def test_a_loss_that_breaks_stops_the_run_says_where_and_keeps_the_records(tmp_path):
+def test_a_loss_that_is_not_finite_ends_the_run_with_its_records_and_the_place(tmp_path):
     with pytest.raises(RunFailed) as error:
         train(tmp_path / "run", recipe="nielsen", learning_rate=1e30, options={"activation": "relu"}, epochs=5)
     assert "The loss became nan in epoch 1." in str(error.value)
@@ -212,20 +212,24 @@ def test_a_loss_that_breaks_stops_the_run_says_where_and_keeps_the_records(tmp_p
         ({"seed": -1}, InvalidValue, "seed must be an integer from 0 to 4294967295; got -1"),
         ({"validation": 2000}, InvalidValue, "validation must be a share"),
         ({"name": "dropout_mlp", "options": {"keep_probability": 1.5}}, InvalidValue, "> 0 and <= 1; got 1.5"),
-        ({"dataset": datasets.load("moons"), "validation": 0.1}, InvalidValue, "loaded already"),
+        (
+            {"dataset": datasets.load("moons"), "validation": 0.1},
+            InvalidValue,
+            "validation must be None for a loaded data set",
+        ),
     ],
 )
-def test_a_bad_call_is_refused_before_anything_is_made(tmp_path, arguments, kind, message):
+def test_invalid_arguments_are_errors_before_anything_is_written(tmp_path, arguments, kind, message):
     with pytest.raises(kind, match=message):
         train(tmp_path / "run", **arguments)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_deep_mlp_reads_the_embedded_digits_by_its_default_recipe(tmp_path):
+def test_deep_mlp_learns_the_embedded_digits_by_its_default_recipe(tmp_path):
     assert train(tmp_path / "run", "deep_mlp", "digits", epochs=None).test["accuracy"] >= 0.95
 
 
 @pytest.mark.skipif(datasets.cache.find(datasets.semeion.FILE) is None, reason="SEMEION is not on this machine")
-def test_shallow_mlp_reads_semeion_half_of_it_for_test(tmp_path):
+def test_shallow_mlp_learns_semeion(tmp_path):
     run = train(tmp_path / "run", "shallow_mlp", "semeion", epochs=None)
     assert run.test["accuracy"] >= 0.90

@@ -18,14 +18,14 @@ def axes():
         ([10, 20], [10, 12, 14, 16, 18, 20]),
     ],
 )
-def test_epochs_are_whole_numbers_and_start_at_the_first(axes, epochs, ticks):
+def test_epoch_ticks_are_integers_and_start_at_the_first(axes, epochs, ticks):
     epoch_axis(axes, epochs)
     assert axes.get_xticks().tolist() == ticks
     assert epochs[0] - 1 < axes.get_xlim()[0] < epochs[0]
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.06, 0.064), (0.06, 0.5), (0.03, 0.9), (0.5, 0.5), (1e-7, 1e-1)])
-def test_a_log_axis_has_three_ticks_to_read_at_least(axes, low, high):
+def test_a_log_axis_has_at_least_three_labelled_ticks(axes, low, high):
     axes.plot([1, 2], [low, high])
     log_axis(axes, low, high)
     axes.figure.draw_without_rendering()
