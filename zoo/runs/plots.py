@@ -30,12 +30,12 @@ def plot_learning_curve(metrics: pd.DataFrame, *, title: str = "") -> Figure:
         labels["loss"] = "F(data) - F(chains),\nno measure of progress"
     figure, panels = make_panels(len(names), width=4.5, height=4)
     for axes, name in zip(panels, names, strict=True):
-        for column, label, style in (
-            (name, "training", {"color": "#0072B2", "linestyle": "-", "marker": "o"}),
-            (f"val_{name}", "validation", {"color": "#D55E00", "linestyle": "--", "marker": "s"}),
+        for column, label, color, style in (
+            (name, "training", "#0072B2", "o-"),
+            (f"val_{name}", "validation", "#D55E00", "s--"),
         ):
             if column in metrics:
-                axes.plot(metrics["epoch"], metrics[column], label=label, markersize=4, **style)
+                axes.plot(metrics["epoch"], metrics[column], style, color=color, label=label, markersize=4)
         axes.set_xlabel("epoch")
         axes.set_ylabel(labels[name])
         epoch_axis(axes, metrics["epoch"])

@@ -25,7 +25,7 @@ class TableWriter(keras.callbacks.Callback):
     def __init__(self, folder: RunFolder, recorder: GradientRecorder) -> None:
         super().__init__()
         self._folder, self._recorder = folder, recorder
-        self._rows: list[dict[str, float]] = []
+        self._rows: list[Any] = []
 
     def restore(self, epochs: int) -> None:
         """Reads the tables of an earlier part of the same training.

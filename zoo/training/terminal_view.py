@@ -28,7 +28,7 @@ def layer_table(frame: pd.DataFrame, *, ascii_only: bool = False) -> Table:
     frame, weights = one_a_layer(frame)
     sizes = frame.pivot(index=["epoch", "step"], columns="layer", values="rms")
     sizes = sizes[frame["layer"].unique()].iloc[-HISTORY:]
-    powers = np.log10(sizes.where((sizes > 0) & (sizes < math.inf)))
+    powers = sizes.where((sizes > 0) & (sizes < math.inf)).apply(np.log10)
     low, high = powers.min().min(), powers.max().max()
     bottom, top = (math.floor(low), math.ceil(high)) if math.isfinite(low) else (-1, 0)
     levels = ((powers - bottom) / max(1, top - bottom)).fillna(0.0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -54,10 +53,9 @@ class Record:
         return cls(**content)
 
 
-@functools.cache
-def annotations_of(record: type[Record]) -> Mapping[str, Any]:
+def annotations_of(record: type[Record]) -> dict[str, Any]:
     """Returns the annotation of each field of a kind of record."""
-    return MappingProxyType(get_type_hints(record, include_extras=True))
+    return get_type_hints(record, include_extras=True)
 
 
 def check_keys(name: str, content: Any, required: Iterable[str], *, allowed: Iterable[str] | None = None) -> None:
