@@ -78,8 +78,8 @@ class RunFolder:
         return cls(path)
 
     def withdraw(self) -> None:
-        """Removes the folder if it holds nothing but its configuration, because the training did not start."""
-        if self.writes and [file.name for file in self.path.iterdir()] == ["config.json"]:
+        """Removes the folder if it holds nothing but configurations, because the training did not start."""
+        if self.writes and {file.name for file in self.path.rglob("*") if file.is_file()} == {"config.json"}:
             shutil.rmtree(self.path)
 
     def read_json(self, name: str) -> dict[str, Any]:

@@ -232,22 +232,16 @@ def _finish(model: keras.Model, stages: Sequence[StageRun], configuration: Confi
     from zoo.recipes.compiling import prepare
 
     last, recipe, data = stages[-1], configuration.recipe, configuration.dataset
-    test: Mapping[str, float] = {}
-    status = last.status
-    try:
-        if status == "finished":
+    status, test = last.status, dict[str, float]()
+    if status == "finished":
+        try:
             test = evaluate(model, *prepare(recipe, data.test.x, data.test.y, classes=data.classes))
-    except KeyboardInterrupt:
-        status = "interrupted"
+        except KeyboardInterrupt:
+            status = "interrupted"
     remember(model, replace(configuration.origin, test=test))
+    seconds = sum(stage.seconds for stage in stages)
     return Run(
-        name=configuration.model,
-        status=status,
-        folder=folder.path,
-        metrics=last.metrics,
-        gradients=last.gradients,
-        seconds=sum(stage.seconds for stage in stages),
-        error=last.error,
+        **{**vars(last), "name": configuration.model, "status": status, "folder": folder.path, "seconds": seconds},
         stages=tuple(stages),
         test=test,
         division=describe_division(model.distribute_strategy, recipe.batch_size),

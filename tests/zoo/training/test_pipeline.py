@@ -198,6 +198,7 @@ class TestInvalidArguments:
     def test_data_outside_0_to_1_are_errors(self, tmp_path, name):
         with pytest.raises(InvalidValue, match=r"in \[0, 1\]"):
             train(tmp_path / "run", name, dataset="moons")
+        assert not (tmp_path / "run").exists()
 
 
 def test_two_workers_train_every_stage_and_one_writes(tmp_path):
