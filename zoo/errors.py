@@ -1,4 +1,4 @@
-"""What went wrong, in one sentence: what it is, what was given, what would be right."""
+"""Errors whose message is one sentence: what is wrong, what was passed, what would be right."""
 
 from __future__ import annotations
 
@@ -7,34 +7,31 @@ from collections.abc import Iterable
 
 
 class ZooError(Exception):
-    """An error whose message is meant for the person at the keyboard.
-
-    The command line prints the message alone and ends with `exit_code`.
-    """
+    """Base class of the errors of the zoo. The command line prints the message alone and exits with `exit_code`."""
 
     exit_code = 2
 
 
 class InvalidValue(ZooError, ValueError):
-    """A value of the wrong type, out of range, or one that does not fit the others."""
+    """A value that has the wrong type, is out of range, or does not fit the others."""
 
 
 class UnknownName(ZooError, LookupError):
-    """A name that nothing answers to."""
+    """An unknown name."""
 
 
 class DataError(ZooError, OSError):
-    """A data file that is missing, damaged or cannot be fetched."""
+    """A data file that is missing or damaged, or cannot be downloaded."""
 
     exit_code = 1
 
 
 class UnsafeFile(ZooError, ValueError):
-    """A model file that is not opened.
+    """A model file that cannot be opened safely.
 
     Args:
-        path: The file.
-        reason: Why not.
+        path: Path of the file.
+        reason: Reason why it is not opened.
     """
 
     exit_code = 1
@@ -44,22 +41,22 @@ class UnsafeFile(ZooError, ValueError):
 
 
 class RunFailed(ZooError, RuntimeError):
-    """A run that was well asked for and could not be finished."""
+    """A valid request that failed while it was carried out."""
 
     exit_code = 1
 
 
 def unknown(kind: str, name: object, known: Iterable[str], *, of: str = "") -> UnknownName:
-    """Makes the error for a name that is not among `known`, with the nearest one that is.
+    """Creates the error for an unknown name, which suggests the closest known one.
 
     Args:
-        kind: What the name should have named, as in `"model"`.
-        name: The name as it was given.
-        known: The names that would have been right.
-        of: The thing that the names belong to, as in `"deep_mlp"`.
+        kind: Kind of name, as in `"model"`.
+        name: The unknown name.
+        known: Known names.
+        of: Owner of the names, as in `"deep_mlp"`. Defaults to none.
 
     Returns:
-        The error, to be raised by the caller.
+        The error, for the caller to raise.
 
     >>> unknown("model", "deep_mpl", ["deep_mlp", "lenet5"])
     UnknownName('Unknown model "deep_mpl". Did you mean "deep_mlp"? Available: deep_mlp, lenet5.')
@@ -72,7 +69,7 @@ def unknown(kind: str, name: object, known: Iterable[str], *, of: str = "") -> U
 
 
 def nearest(name: object, known: Iterable[str]) -> str | None:
-    """Returns the one of `known` that `name` was most likely meant to be, or None.
+    """Returns the known name that is closest to `name`, or None.
 
     >>> nearest("sigmiod", ["sigmoid", "tanh"])
     'sigmoid'

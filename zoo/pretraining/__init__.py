@@ -1,4 +1,4 @@
-"""Greedy layer-wise pre-training, one mechanism for auto-encoders and for Boltzmann machines."""
+"""Greedy layer-wise pre-training as denoising autoencoders or as RBMs."""
 
 from zoo.pretraining.greedy import Stage, encode, hidden_layers, output_stage, stages
 

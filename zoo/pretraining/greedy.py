@@ -1,10 +1,8 @@
-"""The greedy pipeline: train a layer without labels, freeze it, feed its clean codes to the next.
+"""Greedy layer-wise pre-training: each layer is trained without labels on the clean codes of the layer below.
 
-Hinton, Osindero and Teh, Neural Computation 18, 2006. Bengio et al., NIPS 19, 2007. Vincent et al.,
-JMLR 11, 2010.
+Hinton, Osindero and Teh, Neural Computation 18, 2006. Bengio et al., NIPS 19, 2007. Vincent et al., JMLR 11, 2010.
 
-Every stage is a Keras model of its own, on the codes of the layers below, which are computed once: no
-mini-batch goes through them again. By hand:
+Each stage trains a small Keras model, a learner, on codes that are computed once, and hands its weights over:
 
     classifier = zoo.create("stacked_autoencoder")
     for stage in stages(classifier, recipe.pretraining):
@@ -33,15 +31,15 @@ from zoo.recipes import Recipe
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """One layer's training.
+    """The pre-training of one layer.
 
     Args:
-        name: The layer's name.
-        layer: The layer of the classifier that is trained; called, it encodes.
-        make_learner: Makes what is trained in its place, a model from `(batch, width of the layer below)`
-            that needs no labels.
-        hand_over: Puts what a learner has learnt into the layer.
-        with_labels: Whether the learner sees the labels, one-hot, behind its inputs.
+        name: Name of the stage.
+        layer: Layer of the classifier; calling it encodes.
+        make_learner: Function that creates the model to train in place of the layer, on inputs of shape
+            `(batch, width of the layer below)`. It needs no labels.
+        hand_over: Function that copies the weights of a trained learner to the layer.
+        with_labels: Whether one-hot labels are appended to the inputs of the learner. Defaults to False.
     """
 
     name: str
@@ -52,13 +50,12 @@ class Stage:
 
 
 def stages(model: keras.Model, recipe: Recipe) -> list[Stage]:
-    """Returns a stage for each hidden layer, from the lowest up.
+    """Returns a stage for each hidden layer, from the lowest to the highest.
 
     Args:
-        model: A classifier of dense hidden layers, or a `DeepBeliefNetwork`.
-        recipe: How each layer is trained. Its loss tells what a learner is: an RBM for contrastive
-            divergence, a denoising auto-encoder for a reconstruction. Its options are that model's; a
-            tuple has a value for each layer.
+        model: A classifier with dense hidden layers, or a `DeepBeliefNetwork`.
+        recipe: Recipe of the learners, which are RBMs if its loss is contrastive divergence and denoising autoencoders
+            otherwise. Its options are those of the learners; a tuple has one value per layer.
 
     Raises:
         InvalidValue: The model has no dense hidden layers, or an option has too few values.
@@ -70,20 +67,17 @@ def stages(model: keras.Model, recipe: Recipe) -> list[Stage]:
     [(784, 50), (50, 50)]
     """
     if isinstance(model, DeepBeliefNetwork):
-        return _of_deep_belief_network(model, recipe.options)
+        return _dbn_stages(model, recipe.options)
     layers = hidden_layers(model)
-    make = _rbm if recipe.objective.learner == "rbm" else _denoising_autoencoder
-    return [
-        make(layer, {name: _of_layer(name, value, number, len(layers)) for name, value in recipe.options.items()})
-        for number, layer in enumerate(layers)
-    ]
+    create = _rbm_stage if recipe.objective.learner == "rbm" else _autoencoder_stage
+    return [create(layer, _select(recipe.options, number, len(layers))) for number, layer in enumerate(layers)]
 
 
 def output_stage(model: keras.Model) -> keras.Model:
-    """Returns the output layer as a model on the codes of the layer below: the rest is frozen by being absent.
+    """Returns a model of the output layer alone, whose inputs are the codes of the last hidden layer.
 
     Args:
-        model: A classifier of dense layers.
+        model: A classifier with dense layers.
 
     >>> import zoo
     >>> output_stage(zoo.create("deep_mlp", width=30)).input_shape
@@ -95,10 +89,10 @@ def output_stage(model: keras.Model) -> keras.Model:
 
 
 def hidden_layers(model: keras.Model) -> list[keras.layers.Dense]:
-    """Returns the dense layers of a classifier but the last one.
+    """Returns all dense layers of a classifier except the last.
 
     Raises:
-        InvalidValue: There is none.
+        InvalidValue: The model has no hidden dense layer.
 
     >>> import zoo
     >>> [layer.name for layer in hidden_layers(zoo.create("deep_mlp", depth=2))]
@@ -106,17 +100,17 @@ def hidden_layers(model: keras.Model) -> list[keras.layers.Dense]:
     """
     layers = _dense_layers(model)[:-1]
     if not layers:
-        raise InvalidValue(f"{model.name} has no hidden dense layer to train without labels.")
+        raise InvalidValue(f"Pre-training requires a hidden dense layer; {model.name} has none.")
     return layers
 
 
 def encode(layer: keras.layers.Layer, x: np.ndarray, *, batch_size: int = 5000) -> np.ndarray:
-    """Returns a layer's clean codes of all examples.
+    """Returns the codes of a layer for all examples, without corruption.
 
     Args:
         layer: A trained layer.
-        x: Its inputs, `(examples, ...)`; flattened for it.
-        batch_size: Examples that are computed at a time.
+        x: Inputs, `(examples, ...)`, which are flattened.
+        batch_size: Number of examples per computation. Defaults to 5000.
 
     Returns:
         `(examples, units)`.
@@ -131,69 +125,61 @@ def _dense_layers(model: keras.Model) -> list[keras.layers.Dense]:
     return [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
 
 
-def _rbm(layer: keras.layers.Dense, options: Mapping[str, Any]) -> Stage:
+def _rbm_stage(
+    layer: keras.layers.Dense,
+    options: Mapping[str, Any],
+    *,
+    name: str | None = None,
+    generation: keras.layers.Dense | None = None,
+) -> Stage:
+    """Returns a stage that trains a layer as an RBM, and a layer in the opposite direction if there is one."""
     visible, hidden = layer.kernel.shape
 
     def hand_over(learner: keras.Model) -> None:
-        layer.kernel.assign(learner.rbm.kernel)
-        layer.bias.assign(learner.rbm.hidden_bias)
+        rbm = learner.rbm
+        layer.kernel.assign(rbm.kernel)
+        layer.bias.assign(rbm.hidden_bias)
+        if generation is not None:
+            generation.kernel.assign(ops.transpose(rbm.kernel))
+            generation.bias.assign(rbm.visible_bias)
 
-    return Stage(
-        layer.name, layer, lambda: card("rbm").build(input_shape=(visible,), hidden=hidden, **options), hand_over
-    )
+    options = {"input_shape": (visible,), "hidden": hidden, **options}
+    return Stage(name or layer.name, layer, lambda: card("rbm").build(**options), hand_over)
 
 
-def _of_deep_belief_network(model: DeepBeliefNetwork, options: Mapping[str, Any]) -> list[Stage]:
-    def stage(number: int, up: keras.layers.Dense, down: keras.layers.Dense) -> Stage:
-        visible, hidden = up.kernel.shape
-
-        def hand_over(learner: keras.Model) -> None:
-            rbm = learner.rbm
-            up.kernel.assign(rbm.kernel)
-            up.bias.assign(rbm.hidden_bias)
-            down.kernel.assign(ops.transpose(rbm.kernel))
-            down.bias.assign(rbm.visible_bias)
-
-        return Stage(
-            f"rbm_{number}",
-            up,
-            lambda: card("rbm").build(input_shape=(visible,), hidden=hidden, **of_layer(number - 1)),
-            hand_over,
-        )
-
-    def of_layer(number: int) -> dict[str, Any]:
-        count = len(model.recognition) + 1
-        return {name: _of_layer(name, value, number, count) for name, value in options.items()}
-
+def _dbn_stages(model: DeepBeliefNetwork, options: Mapping[str, Any]) -> list[Stage]:
+    layers = len(model.recognition) + 1
+    lower = [
+        _rbm_stage(up, _select(options, number, layers), name=f"rbm_{number + 1}", generation=down)
+        for number, (up, down) in enumerate(zip(model.recognition, model.generation, strict=True))
+    ]
     visible, hidden = model.top.kernel.shape
+    options = {"input_shape": (visible,), "hidden": hidden, **_select(options, layers - 1, layers)}
     top = Stage(
         "top",
         model.top,
-        lambda: card("rbm").build(
-            input_shape=(visible,), hidden=hidden, labels=model.classes, **of_layer(len(model.recognition))
-        ),
+        lambda: card("rbm").build(labels=model.classes, **options),
         lambda learner: model.top.set_weights(learner.rbm.get_weights()),
         with_labels=True,
     )
-    pairs = zip(model.recognition, model.generation, strict=True)
-    return [*(stage(number, up, down) for number, (up, down) in enumerate(pairs, start=1)), top]
+    return [*lower, top]
 
 
-def _denoising_autoencoder(layer: keras.layers.Dense, options: Mapping[str, Any]) -> Stage:
+def _autoencoder_stage(layer: keras.layers.Dense, options: Mapping[str, Any]) -> Stage:
     visible, hidden = layer.kernel.shape
-    of_layer = {"input_shape": (visible,), "hidden": (hidden,), "activation": layer.activation.__name__}
 
     def hand_over(learner: keras.Model) -> None:
         code = learner.get_layer("code")
         layer.kernel.assign(code.kernel)
         layer.bias.assign(code.bias)
 
-    return Stage(layer.name, layer, lambda: card("denoising_autoencoder").build(**{**of_layer, **options}), hand_over)
+    options = {"input_shape": (visible,), "hidden": (hidden,), "activation": layer.activation.__name__, **options}
+    return Stage(layer.name, layer, lambda: card("denoising_autoencoder").build(**options), hand_over)
 
 
-def _of_layer(name: str, value: Any, number: int, layers: int) -> Any:
-    if not isinstance(value, (tuple, list)):
-        return value
-    if len(value) < layers:
-        raise InvalidValue(f"{name} must have a value for each of {layers} hidden layers; got {value!r}.")
-    return value[number]
+def _select(options: Mapping[str, Any], number: int, layers: int) -> dict[str, Any]:
+    """Returns the options of one layer: of a tuple, the value of this layer."""
+    for name, value in options.items():
+        if isinstance(value, (tuple, list)) and len(value) < layers:
+            raise InvalidValue(f"{name} must have a value for each of {layers} hidden layers; got {value!r}.")
+    return {name: value[number] if isinstance(value, (tuple, list)) else value for name, value in options.items()}

@@ -1,4 +1,4 @@
-"""Model files that can be opened safely, whoever made them."""
+"""Model files that can be opened safely, whoever created them."""
 
 from zoo.saving.keras_files import load, save
 

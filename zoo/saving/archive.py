@@ -1,9 +1,10 @@
-"""Looks into a `.keras` file that anyone may have made, and believes nothing in it.
+"""Reads untrusted `.keras` files.
 
-A `.keras` file is a zip of a configuration and of weights in HDF5. Keras builds what the configuration names; every
-published attack on it (CVE-2024-3660, CVE-2025-1550, -8747, -9905, -9906) has it name something that is run. Here no
-configuration is built from: it is only compared with that of the model that the registry makes. The weights are
-numbers, in files whose own tricks (external storage, links, declared sizes, filters) are looked for before any is read.
+A `.keras` file is a zip archive of a configuration and of weights in HDF5. Keras builds whatever the configuration
+names, and all published attacks (CVE-2024-3660, CVE-2025-1550, -8747, -9905, -9906) make it name code. Here, nothing is
+built from the configuration: it is only compared with that of the model that the registry builds. The weights are
+checked for HDF5 features that reach outside the file or claim more than it holds (external storage, links, declared
+sizes, filters) before they are read.
 """
 
 from __future__ import annotations
@@ -24,20 +25,20 @@ ORIGIN, WEIGHTS = "zoo.json", "model.weights.h5"
 ENTRIES = ("config.json", "metadata.json", WEIGHTS, ORIGIN)
 LARGEST_TEXT = 1_000_000  # bytes of a JSON entry; LeNet-5's configuration has 12,000
 
-# What a training leaves in a configuration besides the model: objects that are compiled with it.
+# Modules of the objects with which a model is compiled. A configuration may name them besides the model.
 COMPILED = ("keras.losses", "keras.metrics", "keras.optimizers")
 
 
 @dataclass(frozen=True)
 class Archive:
-    """What is in a `.keras` file of this zoo.
+    """The content of a `.keras` file of the zoo.
 
     Args:
-        origin: What `zoo.json` tells, not checked yet.
-        config: Keras' configuration, which nothing is to be built from.
-        weights: The HDF5 file.
-        variables: How many arrays it holds.
-        numbers: How many numbers in all.
+        origin: Content of `zoo.json`, unchecked.
+        config: Configuration as written by Keras, unchecked. Nothing may be built from it.
+        weights: Bytes of the HDF5 file.
+        variables: Number of arrays in it.
+        numbers: Number of values in all arrays.
     """
 
     origin: Any
@@ -48,10 +49,10 @@ class Archive:
 
 
 def open_archive(path: Path) -> Archive:
-    """Reads a file, and refuses one that is not as `zoo.save` writes it.
+    """Reads a file that was written by `zoo.save`.
 
     Raises:
-        UnsafeFile: The reason.
+        UnsafeFile: The file is damaged, or contains something that `zoo.save` does not write.
     """
     try:
         with zipfile.ZipFile(path) as file:
@@ -59,12 +60,12 @@ def open_archive(path: Path) -> Archive:
             _check_entries(path, infos)
             content = {info.filename: file.read(info) for info in infos}
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        raise UnsafeFile(path, f"it is no whole .keras archive ({error})") from error
+        raise UnsafeFile(path, f"not a complete .keras archive ({error})") from error
     origin, config = (_parse(path, name, content[name]) for name in (ORIGIN, "config.json"))
     weights = content[WEIGHTS]
     digest = origin.pop("weights", None) if isinstance(origin, dict) else None
     if digest != hashlib.sha256(weights).hexdigest():
-        raise UnsafeFile(path, f"the weights are not those that were saved: their digest is not the one in {ORIGIN}")
+        raise UnsafeFile(path, f"the digest of the weights differs from that in {ORIGIN}; they have been changed")
     variables, numbers = _check_weights(path, weights)
     return Archive(origin, config, weights, variables, numbers)
 
@@ -74,38 +75,38 @@ def _check_entries(path: Path, infos: list[zipfile.ZipInfo]) -> None:
     for info in infos:
         parts = info.filename.replace("\\", "/").split("/")
         if ".." in parts or info.filename.startswith(("/", "\\")) or ":" in info.filename:
-            raise UnsafeFile(path, f"its entry {info.filename!r} leaves the folder")
+            raise UnsafeFile(path, f"the path of its entry {info.filename!r} leads out of the archive")
         if stat.S_ISLNK(info.external_attr >> 16):
             raise UnsafeFile(path, f"its entry {info.filename!r} is a link")
         if info.filename not in ENTRIES:
-            raise UnsafeFile(path, f"it has an entry {info.filename!r}, which no model of the zoo has")
+            raise UnsafeFile(path, f"it has an unexpected entry {info.filename!r}")
         if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
             raise UnsafeFile(
-                path, f"its entry {info.filename!r} unpacks to {info.file_size} bytes; it should be stored"
+                path, f"its entries must not be compressed; {info.filename!r} unpacks to {info.file_size} bytes"
             )
         if info.filename.endswith(".json") and info.file_size > LARGEST_TEXT:
-            raise UnsafeFile(path, f"its {info.filename} has {info.file_size} bytes; {LARGEST_TEXT} are the most")
+            raise UnsafeFile(path, f"its {info.filename} must have at most {LARGEST_TEXT} bytes; got {info.file_size}")
     if ORIGIN not in names:
         raise UnsafeFile(
             path,
-            f"it has no {ORIGIN}: it was not saved by this zoo. If you trust who made it, open it with "
+            f"it has no {ORIGIN}, so it was not saved by this zoo. If you trust its author, use "
             "keras.saving.load_model",
         )
     if missing := sorted(set(ENTRIES) - set(names)):
         raise UnsafeFile(path, f"it has no {', '.join(missing)}")
     if len(set(names)) != len(names):
-        raise UnsafeFile(path, "it has two entries of one name")
+        raise UnsafeFile(path, "it has two entries with the same name")
 
 
 def _parse(path: Path, name: str, content: bytes) -> Any:
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise UnsafeFile(path, f"its {name} is no JSON that can be read ({error})") from error
+        raise UnsafeFile(path, f"its {name} is not valid JSON ({error})") from error
 
 
 def _check_weights(path: Path, weights: bytes) -> tuple[int, int]:
-    """Returns how many arrays there are, and how many numbers; each is in the file, whole and as it is."""
+    """Returns the numbers of arrays and of values, after checking that all values are stored in the file itself."""
     import h5py
 
     variables = numbers = 0
@@ -118,20 +119,20 @@ def _check_weights(path: Path, weights: bytes) -> tuple[int, int]:
                 for name in group:
                     where = f"{prefix}/{name}"
                     if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                        raise UnsafeFile(path, f"its weights {where} are a link to elsewhere")
-                    each = group[name]
-                    if (address := h5py.h5o.get_info(each.id).addr) in seen:
-                        raise UnsafeFile(path, f"its weights {where} are there twice")
+                        raise UnsafeFile(path, f"its weights {where} are a link")
+                    item = group[name]
+                    if (address := h5py.h5o.get_info(item.id).addr) in seen:
+                        raise UnsafeFile(path, f"its weights {where} appear twice")
                     seen.add(address)
-                    if isinstance(each, h5py.Group):
-                        groups.append((each, where))
+                    if isinstance(item, h5py.Group):
+                        groups.append((item, where))
                         continue
-                    _check_array(path, where, each)
-                    variables, numbers = variables + 1, numbers + each.size
+                    _check_array(path, where, item)
+                    variables, numbers = variables + 1, numbers + item.size
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         if isinstance(error, UnsafeFile):
             raise
-        raise UnsafeFile(path, f"its weights are no HDF5 file that can be read ({error})") from error
+        raise UnsafeFile(path, f"its weights are not a valid HDF5 file ({error})") from error
     return variables, numbers
 
 
@@ -139,49 +140,48 @@ def _check_array(path: Path, where: str, array: Any) -> None:
     import h5py
 
     if not isinstance(array, h5py.Dataset) or array.dtype.kind not in "fiub" or array.shape is None:
-        raise UnsafeFile(path, f"its weights {where} are no numbers")
+        raise UnsafeFile(path, f"its weights {where} are not numbers")
     if array.external or array.is_virtual:
-        raise UnsafeFile(path, f"its weights {where} are taken from another file")
+        raise UnsafeFile(path, f"its weights {where} are stored in another file")
     if array.id.get_create_plist().get_nfilters():
-        raise UnsafeFile(path, f"its weights {where} are compressed; they should be stored")
+        raise UnsafeFile(path, f"its weights {where} must not be compressed")
     if array.id.get_storage_size() != array.nbytes:
-        raise UnsafeFile(path, f"its weights {where} are said to have {array.nbytes} bytes, and are not there")
+        raise UnsafeFile(path, f"its weights {where} declare {array.nbytes} bytes that are not in the file")
 
 
-def check_config(path: Path, config: Any, own: Any) -> None:
-    """Refuses a configuration that names anything which the model's own does not.
+def check_config(path: Path, config: Any, expected: Any) -> None:
+    """Checks that a configuration names no class or function that the model does not have.
 
     Args:
-        path: The file, for the message.
-        config: What the file has.
-        own: The configuration of the model that the registry made, by the same name and options.
+        path: Path of the file, for the message.
+        config: Configuration in the file.
+        expected: Configuration of the model that the registry built with the same name and options.
 
     Raises:
-        UnsafeFile: What it is that should not be there.
+        UnsafeFile: The configuration names something else.
     """
-    known = set(_named(own))
-    for module, name in _named(config):
+    known = set(_find_objects(expected))
+    for module, name in _find_objects(config):
         if (module, name) in known:
             continue
-        if name != "function" and any(module == each or module.startswith(f"{each}.") for each in COMPILED):
+        if name != "function" and any(module == prefix or module.startswith(f"{prefix}.") for prefix in COMPILED):
             continue
         if module == "zoo":
             continue
-        what = "a Lambda layer, which is code" if "Lambda" in name else f"{module or 'nothing'}:{name}"
-        raise UnsafeFile(path, f"its configuration names {what}; the model that it says to be has no such thing")
+        what = "a Lambda layer, which can contain code" if "Lambda" in name else f"{module or 'no module'}:{name}"
+        raise UnsafeFile(path, f"its configuration names {what}, which is not part of the model")
 
 
-def _named(content: Any) -> Iterator[tuple[str, str]]:
-    """Yields what a configuration has built: the module and the name of each class, and each function."""
-    todo = [content]
-    while todo:
-        each = todo.pop()
-        if isinstance(each, dict):
-            if "class_name" in each:
-                registered = str(each.get("registered_name"))
-                ours = registered.startswith("zoo>") and each["class_name"] == registered[4:]
-                module = "zoo" if ours and str(each.get("module")).startswith("zoo.") else str(each.get("module"))
-                yield module, str(each["class_name"])
-            todo.extend(each.values())
-        elif isinstance(each, list):
-            todo.extend(each)
+def _find_objects(config: Any) -> Iterator[tuple[str, str]]:
+    """Yields the module and the name of each class and function in a configuration; the module is "zoo" for ours."""
+    nodes = [config]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, dict):
+            if "class_name" in node:
+                name, module = str(node["class_name"]), str(node.get("module"))
+                ours = node.get("registered_name") == f"zoo>{name}" and module.startswith("zoo.")
+                yield "zoo" if ours else module, name
+            nodes.extend(node.values())
+        elif isinstance(node, list):
+            nodes.extend(node)

@@ -1,4 +1,4 @@
-"""Model files that say what they are, and that are safe to open whoever made them."""
+"""`.keras` files that contain the name and options of their model, and are opened without running anything in them."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 
 def save(model: keras.Model, path: str | Path) -> None:
-    """Saves a model of the zoo as a `.keras` file that tells its name and options.
+    """Saves a model of the zoo as a `.keras` file with its name and options.
 
-    The file is Keras' own, and opens as Keras opens files; `zoo.json` in it is what `zoo.load` goes by.
+    Keras can open the file, too. `zoo.load` uses the entry `zoo.json`.
 
     Args:
         model: A model of `zoo.create`, `zoo.train` or `zoo.load`.
-        path: The file, which ends in `.keras`. One that is there is replaced once the new one is whole.
+        path: Path of the file, which must end in `.keras`. An existing file is replaced once the new one is complete.
 
     Raises:
-        InvalidValue: Another ending, or a model that the zoo has not made.
+        InvalidValue: The path has another suffix, or the model is not from the zoo.
 
     >>> import tempfile, zoo
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -43,11 +43,11 @@ def save(model: keras.Model, path: str | Path) -> None:
     """
     path, origin = Path(path), origin_of(model)
     if path.suffix != ".keras":
-        raise InvalidValue(f"A model's file ends in .keras; got {path.name}.")
+        raise InvalidValue(f"path must end in .keras; got {path.name}.")
     if origin is None:
         raise InvalidValue(
-            f"{model.name} was not made by zoo.create, zoo.train or zoo.load: its name and options are not known. "
-            "model.save(path) saves it as Keras does."
+            f"model must come from zoo.create, zoo.train or zoo.load; got {model.name}, whose options are unknown. "
+            "Use model.save(path)."
         )
     with replacing(path) as temporary:
         model.save(temporary)
@@ -57,30 +57,30 @@ def save(model: keras.Model, path: str | Path) -> None:
 
 
 def load(path: str | Path) -> keras.Model:
-    """Opens a `.keras` file of this zoo, whoever made it, without running anything that is in it.
+    """Loads a `.keras` file of the zoo without running anything in it, so that it is safe for files from any source.
 
-    The model is built anew by the registry, by the name and the options that the file tells; the file gives
-    the weights. It is not compiled: `zoo.training.compile_model` does that by a recipe.
+    The registry rebuilds the model by the name and the options in the file, and only the weights are read from it.
+    The model is not compiled; see `zoo.training.compile_model`.
 
     Args:
-        path: A file that `zoo.save` or a run wrote.
+        path: A file that `zoo.save` or a run has written.
 
     Returns:
         The model.
 
     Raises:
-        InvalidValue: There is no such file.
-        UnsafeFile: It is not a model of this zoo, or not as it was saved; the message has the reason.
+        InvalidValue: The file does not exist.
+        UnsafeFile: The file is not a model of the zoo, or has been changed.
     """
     path = Path(path)
     if not path.is_file():
-        raise InvalidValue(f"There is no model file {path}.")
+        raise InvalidValue(f"No such model file: {path}.")
     archive = open_archive(path)
     try:
         origin = Origin.from_dict(archive.origin)
         options = card(origin.model).resolve(origin.options)
     except ZooError as error:
-        raise UnsafeFile(path, f"its {ORIGIN} is not as the zoo writes it: {error}") from error
+        raise UnsafeFile(path, f"its {ORIGIN} is invalid: {error}") from error
     import_tensorflow()
     model = _build(path, origin.model, options, archive)
     check_config(path, archive.config, json.loads(model.to_json()))
@@ -89,36 +89,35 @@ def load(path: str | Path) -> keras.Model:
         weights.write_bytes(archive.weights)
         try:
             model.load_weights(weights)
-        except Exception as error:  # Keras raises what it pleases
+        except Exception as error:  # Keras raises many types
             reason = str(error).strip().partition("\n")[0]
-            raise UnsafeFile(path, f"its weights do not fit {origin.model} ({reason})") from error
+            raise UnsafeFile(path, f"its weights do not fit the model {origin.model} ({reason})") from error
     remember(model, replace(origin, options=options))
     return model
 
 
 def _build(path: Path, name: str, options: dict[str, Any], archive: Archive) -> keras.Model:
-    """Builds a model, and gives up as soon as it has far more weights than the file: options may ask for any size."""
+    """Builds a model, and stops as soon as it has far more weights than the file: options may demand any size."""
     import tensorflow as tf
 
     left = [2 * archive.variables + 1_000, 2 * archive.numbers + 1_000_000]  # some state of a model is not saved
+    too_large = UnsafeFile(path, f"with its options, {name} has far more weights than the {archive.numbers} in it")
+    for option in options.values():
+        for value in option if isinstance(option, tuple) else (option,):
+            if isinstance(value, int) and value > left[1]:  # a list of so many layers would not fit into memory
+                raise too_large
 
-    wrong = UnsafeFile(path, f"its options make a {name} of another size than the {archive.numbers} numbers in it")
-    for value in options.values():
-        for each in value if isinstance(value, tuple) else (value,):
-            if isinstance(each, int) and each > left[1]:  # a list of so many layers would not fit into memory
-                raise wrong
-
-    def counted(create: Any, **of_variable: Any) -> Any:
+    def create_counted(create: Any, **arguments: Any) -> Any:
         left[0] -= 1
-        left[1] -= math.prod(get_initial_shape(of_variable["initial_value"]))
+        left[1] -= math.prod(get_initial_shape(arguments["initial_value"]))
         if min(left) < 0:
-            raise wrong
-        return create(**of_variable)
+            raise too_large
+        return create(**arguments)
 
-    with tf.variable_creator_scope(counted):
+    with tf.variable_creator_scope(create_counted):
         try:
             return card(name).build(**options)
         except UnsafeFile:
             raise
         except (ZooError, ValueError, TypeError, OverflowError, MemoryError) as error:
-            raise UnsafeFile(path, f"no {name} can be built with its options: {error}") from error
+            raise UnsafeFile(path, f"{name} cannot be built with its options: {error}") from error

@@ -1,4 +1,4 @@
-"""The greedy stages by hand: what a stage trains, and what it hands over."""
+"""The stages of greedy pre-training: what a stage trains and what it hands over."""
 
 import keras
 import numpy as np
@@ -29,7 +29,7 @@ X = np.random.default_rng(0).uniform(size=(20, 12)).astype("float32")
         ("stacked_autoencoder", lambda learner: (learner.get_layer("code").kernel, learner.get_layer("code").bias)),
     ],
 )
-def test_a_learner_hands_its_weights_to_its_layer_and_to_no_other(name, parts):
+def test_a_learner_hands_its_weights_to_its_layer_only(name, parts):
     model = small(name)
     first, second = stages(model, recipe(name))
     before = second.layer.get_weights()
@@ -44,7 +44,7 @@ def test_a_learner_hands_its_weights_to_its_layer_and_to_no_other(name, parts):
 
 
 @pytest.mark.parametrize("name", ["dbn", "stacked_autoencoder"])
-def test_the_codes_of_the_stages_are_those_of_the_model(name):
+def test_codes_of_the_stages_equal_those_of_the_model(name):
     model = small(name)
     codes = X
     for stage in stages(model, recipe(name)):
@@ -55,10 +55,10 @@ def test_the_codes_of_the_stages_are_those_of_the_model(name):
     np.testing.assert_allclose(
         output.predict(codes, verbose=0), model.predict(X.reshape(-1, 4, 3), verbose=0), rtol=1e-5
     )
-    assert output.layers[-1] is model.layers[-1]  # what it learns, the model has learnt
+    assert output.layers[-1] is model.layers[-1]  # shared with the model
 
 
-def test_an_rbm_unrolls_into_weights_that_recognise_and_weights_that_generate():
+def test_an_rbm_sets_recognition_and_generation_weights():
     model = small("generative_dbn")
     first, second, top = stages(model, recipe("generative_dbn"))
     learner = first.make_learner()
@@ -74,19 +74,19 @@ def test_an_rbm_unrolls_into_weights_that_recognise_and_weights_that_generate():
     assert tuple(top.make_learner().rbm.kernel.shape) == (6 + 10, 8)
 
 
-def test_an_option_may_have_a_value_for_each_layer():
+def test_an_option_may_have_one_value_per_layer():
     from dataclasses import replace
 
     sdae = recipe("stacked_autoencoder")
-    each = replace(sdae, options={**sdae.options, "corruption": (0.1, 0.4)})
-    learners = [stage.make_learner() for stage in stages(small("stacked_autoencoder"), each)]
+    by_layer = replace(sdae, options={**sdae.options, "corruption": (0.1, 0.4)})
+    learners = [stage.make_learner() for stage in stages(small("stacked_autoencoder"), by_layer)]
     assert [learner.get_layer("corruption").level for learner in learners] == [0.1, 0.4]
     with pytest.raises(InvalidValue, match=r"corruption must have a value for each of 2 hidden layers; got \(0.1,\)"):
         stages(small("stacked_autoencoder"), replace(sdae, options={"corruption": (0.1,)}))
 
 
-def test_a_model_without_hidden_layers_is_refused():
+def test_a_model_without_hidden_layers_raises():
     inputs = keras.Input((12,))
     model = keras.Model(inputs, keras.layers.Dense(10)(inputs), name="flat")
-    with pytest.raises(InvalidValue, match="flat has no hidden dense layer to train without labels"):
+    with pytest.raises(InvalidValue, match="Pre-training requires a hidden dense layer; flat has none"):
         stages(model, recipe("dbn"))

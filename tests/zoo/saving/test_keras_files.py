@@ -58,7 +58,7 @@ def change(path, **changes):
 
 
 def with_weights(edit):
-    """Returns the bytes of an HDF5 file that `edit` has written into."""
+    """Returns the bytes of an HDF5 file with what `edit` writes."""
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
         edit(file)
@@ -70,7 +70,7 @@ def layers_of(config):
 
 
 @pytest.mark.parametrize("name", zoo.list_models())
-def test_every_model_comes_back_with_its_options_and_weights(name, tmp_path):
+def test_every_model_is_restored_with_its_options_and_weights(name, tmp_path):
     model = zoo.create(name)
     zoo.save(model, tmp_path / "model.keras")
     opened = zoo.load(tmp_path / "model.keras")
@@ -79,43 +79,43 @@ def test_every_model_comes_back_with_its_options_and_weights(name, tmp_path):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_a_run_s_file_tells_how_it_was_trained(tmp_path):
+def test_the_file_of_a_run_contains_its_training(tmp_path):
     run = zoo.train("shallow_mlp", "moons", epochs=1, seed=3, run_dir=tmp_path / "run", progress=False)
     origin = origin_of(zoo.load(run.folder / "model.keras"))
     assert (origin.recipe.name, origin.recipe.epochs, origin.seed, origin.data["name"]) == ("modern", 1, 3, "moons")
     assert origin_of(run.model).test == run.test
 
 
-def test_keras_itself_opens_it(file):
+def test_keras_opens_the_file(file):
     opened = keras.saving.load_model(file)
     np.testing.assert_array_equal(opened.get_weights()[0], zoo.load(file).get_weights()[0])
 
 
-def test_what_the_zoo_has_not_made_is_not_saved_as_if(tmp_path):
-    stranger = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    with pytest.raises(InvalidValue, match="was not made by zoo.create"):
-        zoo.save(stranger, tmp_path / "model.keras")
-    with pytest.raises(InvalidValue, match=r"ends in \.keras; got model\.h5"):
+def test_saving_another_model_or_suffix_raises(tmp_path):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    with pytest.raises(InvalidValue, match="model must come from zoo.create, zoo.train or zoo.load; got sequential"):
+        zoo.save(model, tmp_path / "model.keras")
+    with pytest.raises(InvalidValue, match=r"path must end in \.keras; got model\.h5"):
         zoo.save(zoo.create("deep_mlp"), tmp_path / "model.h5")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_file_that_is_not_there_or_no_archive(tmp_path):
-    with pytest.raises(InvalidValue, match="There is no model file"):
+def test_missing_or_invalid_file_raises(tmp_path):
+    with pytest.raises(InvalidValue, match="No such model file: "):
         zoo.load(tmp_path / "model.keras")
     (tmp_path / "model.keras").write_bytes(b"rubbish")
-    with pytest.raises(UnsafeFile, match=r"is no whole \.keras archive"):
+    with pytest.raises(UnsafeFile, match=r"not a complete \.keras archive"):
         zoo.load(tmp_path / "model.keras")
 
 
-def test_a_file_that_is_cut_short(file):
+def test_truncated_file_raises(file):
     file.write_bytes(file.read_bytes()[:-1000])
-    with pytest.raises(UnsafeFile, match=r"is no whole \.keras archive"):
+    with pytest.raises(UnsafeFile, match=r"not a complete \.keras archive"):
         zoo.load(file)
 
 
 class TestPublishedAttacks:
-    """One file for each."""
+    """One file per attack."""
 
     def test_lambda_with_marshalled_code_cve_2024_3660(self, file, trap, tmp_path):
         path = str(trap)
@@ -123,8 +123,8 @@ class TestPublishedAttacks:
         trap.rmdir()  # Keras calls the function as it builds
         evil.save(tmp_path / "evil.keras")
         config = json.loads(entries_of(tmp_path / "evil.keras")["config.json"])
-        change(file, config=lambda own: layers_of(own).append(layers_of(config)[-1]))
-        with pytest.raises(UnsafeFile, match="a Lambda layer, which is code"):
+        change(file, config=lambda content: layers_of(content).append(layers_of(config)[-1]))
+        with pytest.raises(UnsafeFile, match="a Lambda layer, which can contain code"):
             zoo.load(file)
         with pytest.raises(UnsafeFile, match=r"it has no zoo\.json"):
             zoo.load(tmp_path / "evil.keras")
@@ -133,7 +133,7 @@ class TestPublishedAttacks:
     def test_a_module_that_is_imported_cve_2025_1550(self, file, trap, tmp_path):
         (tmp_path / "evil_module.py").write_text(f"open({str(trap)!r}, 'w')")
         evil = {"module": "evil_module", "class_name": "Model", "config": {}, "registered_name": "evil"}
-        change(file, config=lambda own: layers_of(own).append(evil))
+        change(file, config=lambda content: layers_of(content).append(evil))
         with pytest.MonkeyPatch.context() as patch:
             patch.syspath_prepend(tmp_path)
             with pytest.raises(UnsafeFile, match="names evil_module:Model"):
@@ -142,13 +142,13 @@ class TestPublishedAttacks:
 
     def test_a_function_of_python_cve_2025_1550(self, file, trap):
         call = {"module": "os", "class_name": "function", "config": "system", "registered_name": "system"}
-        change(file, config=lambda own: layers_of(own)[-1]["config"].update(activation=call))
+        change(file, config=lambda content: layers_of(content)[-1]["config"].update(activation=call))
         with pytest.raises(UnsafeFile, match="names os:function"):
             zoo.load(file)
 
     def test_a_function_of_keras_that_downloads_cve_2025_8747(self, file):
         fetch = {"module": "keras.utils", "class_name": "function", "config": "get_file", "registered_name": "get_file"}
-        change(file, config=lambda own: layers_of(own)[-1]["config"].update(activation=fetch))
+        change(file, config=lambda content: layers_of(content)[-1]["config"].update(activation=fetch))
         with pytest.raises(UnsafeFile, match=r"names keras\.utils:function"):
             zoo.load(file)
 
@@ -156,7 +156,7 @@ class TestPublishedAttacks:
         path = tmp_path / "model.keras"
         with h5py.File(path, "w") as old:
             old.attrs["model_config"] = json.dumps({"class_name": "Sequential", "config": {"layers": []}})
-        with pytest.raises(UnsafeFile, match=r"is no whole \.keras archive"):
+        with pytest.raises(UnsafeFile, match=r"not a complete \.keras archive"):
             zoo.load(path)
 
     def test_a_configuration_that_turns_safe_mode_off_cve_2025_9906(self, file):
@@ -166,7 +166,7 @@ class TestPublishedAttacks:
             "config": "enable_unsafe_deserialization",
             "registered_name": "enable_unsafe_deserialization",
         }
-        change(file, config=lambda own: layers_of(own).insert(0, off))
+        change(file, config=lambda content: layers_of(content).insert(0, off))
         with pytest.raises(UnsafeFile, match=r"names keras\.config:function"):
             zoo.load(file)
         with pytest.raises(ValueError, match="safe_mode|Lambda"):  # still on
@@ -174,20 +174,20 @@ class TestPublishedAttacks:
 
     def test_a_saved_model_wrapped_as_a_layer_cve_2026_1462(self, file):
         wrapped = {"module": "keras.layers", "class_name": "TFSMLayer", "config": {"filepath": "/tmp/evil"}}
-        change(file, config=lambda own: layers_of(own).append(wrapped))
+        change(file, config=lambda content: layers_of(content).append(wrapped))
         with pytest.raises(UnsafeFile, match="TFSMLayer"):
             zoo.load(file)
 
-    def test_a_class_registered_under_this_package_s_name(self, file):
+    def test_a_class_registered_under_the_name_of_this_package(self, file):
         ours = {"module": "builtins", "class_name": "exec", "config": {}, "registered_name": "zoo>RBM"}
-        change(file, config=lambda own: layers_of(own).append(ours))
+        change(file, config=lambda content: layers_of(content).append(ours))
         with pytest.raises(UnsafeFile, match="names builtins:exec"):
             zoo.load(file)
 
     @pytest.mark.parametrize("name", ["../evil.txt", "/tmp/evil.txt", "a/../../evil", "..\\evil.txt", "C:\\evil.txt"])
-    def test_an_entry_that_leaves_the_folder(self, file, name):
+    def test_a_path_out_of_the_archive(self, file, name):
         change(file, entries={name: b"evil"})
-        with pytest.raises(UnsafeFile, match="leaves the folder"):
+        with pytest.raises(UnsafeFile, match="leads out of the archive"):
             zoo.load(file)
 
     def test_an_entry_that_is_a_link(self, file):
@@ -204,22 +204,22 @@ class TestPublishedAttacks:
     def test_an_archive_bomb(self, file):
         write(file, {**entries_of(file), "config.json": b" " * 50_000_000}, zipfile.ZIP_DEFLATED)
         assert file.stat().st_size < 200_000
-        with pytest.raises(UnsafeFile, match="unpacks to|should be stored"):
+        with pytest.raises(UnsafeFile, match="must not be compressed; .* unpacks to"):
             zoo.load(file)
 
     def test_a_text_that_is_too_long(self, file):
         change(file, entries={"config.json": b"[" * 1_500_000})
-        with pytest.raises(UnsafeFile, match="1000000 are the most"):
+        with pytest.raises(UnsafeFile, match="must have at most 1000000 bytes; got 1500000"):
             zoo.load(file)
 
     def test_a_text_that_nests_too_deep(self, file):
         change(file, entries={"config.json": b"[" * 900_000})
-        with pytest.raises(UnsafeFile, match="is no JSON that can be read"):
+        with pytest.raises(UnsafeFile, match="is not valid JSON"):
             zoo.load(file)
 
-    def test_a_strange_entry(self, file):
+    def test_an_unexpected_entry(self, file):
         change(file, entries={"assets/vocabulary.txt": b""})
-        with pytest.raises(UnsafeFile, match="which no model of the zoo has"):
+        with pytest.raises(UnsafeFile, match="has an unexpected entry"):
             zoo.load(file)
 
     def test_changed_weights(self, file):
@@ -227,56 +227,56 @@ class TestPublishedAttacks:
         weights = bytearray(entries[WEIGHTS])
         weights[-1] ^= 1
         write(file, {**entries, WEIGHTS: bytes(weights)})
-        with pytest.raises(UnsafeFile, match="their digest is not the one"):
+        with pytest.raises(UnsafeFile, match="the digest of the weights differs from that in"):
             zoo.load(file)
 
-    def test_weights_that_are_read_from_another_file(self, file, tmp_path):
+    def test_weights_in_another_file(self, file, tmp_path):
         (tmp_path / "secret").write_bytes(b"secret of another user, 64 bytes" * 2)
 
         def external(weights):
             weights.create_dataset("a", (16,), "f4", external=[(str(tmp_path / "secret"), 0, 64)])
 
         change(file, weights=with_weights(external))
-        with pytest.raises(UnsafeFile, match="taken from another file"):
+        with pytest.raises(UnsafeFile, match="stored in another file"):
             zoo.load(file)
 
-    def test_weights_that_are_links(self, file):
+    def test_linked_weights(self, file):
         change(file, weights=with_weights(lambda w: w.__setitem__("a", h5py.ExternalLink("/etc/secret.h5", "/x"))))
-        with pytest.raises(UnsafeFile, match="are a link to elsewhere"):
+        with pytest.raises(UnsafeFile, match="are a link"):
             zoo.load(file)
         change(file, weights=with_weights(lambda w: w.__setitem__("a", h5py.SoftLink("/b"))))
-        with pytest.raises(UnsafeFile, match="are a link to elsewhere"):
+        with pytest.raises(UnsafeFile, match="are a link"):
             zoo.load(file)
 
-    def test_weights_that_are_only_said_to_be_there(self, file):
+    def test_weights_that_are_only_declared(self, file):
         change(file, weights=with_weights(lambda w: w.create_dataset("a", (10**12,), "f4", chunks=(1000,))))
-        with pytest.raises(UnsafeFile, match="are not there"):
+        with pytest.raises(UnsafeFile, match="declare 4000000000000 bytes that are not in the file"):
             zoo.load(file)
 
-    def test_weights_that_unpack_to_more(self, file):
+    def test_compressed_weights(self, file):
         change(file, weights=with_weights(lambda w: w.create_dataset("a", data=np.zeros(10**6), compression="gzip")))
-        with pytest.raises(UnsafeFile, match="are compressed"):
+        with pytest.raises(UnsafeFile, match="must not be compressed"):
             zoo.load(file)
 
     def test_weights_that_are_python_objects(self, file):
         change(file, weights=with_weights(lambda w: w.create_dataset("a", data=["x"], dtype=h5py.string_dtype())))
-        with pytest.raises(UnsafeFile, match="are no numbers"):
+        with pytest.raises(UnsafeFile, match="are not numbers"):
             zoo.load(file)
 
-    def test_options_that_ask_for_all_memory_or_time(self, file):
-        change(file, origin=lambda own: own["options"].update(width=10**9))
-        with pytest.raises(UnsafeFile, match="of another size than"):
+    def test_options_that_demand_all_memory_or_time(self, file):
+        change(file, origin=lambda content: content["options"].update(width=10**9))
+        with pytest.raises(UnsafeFile, match="has far more weights than the"):
             zoo.load(file)
-        change(file, origin=lambda own: own["options"].update(width=3, depth=10**9))
-        with pytest.raises(UnsafeFile, match="of another size than"):
+        change(file, origin=lambda content: content["options"].update(width=3, depth=10**9))
+        with pytest.raises(UnsafeFile, match="has far more weights than the"):
             zoo.load(file)
 
 
-def test_options_and_names_are_checked_as_anyone_s(file):
-    change(file, origin=lambda own: own["options"].update(width="__import__('os')"))
+def test_name_and_options_are_checked(file):
+    change(file, origin=lambda content: content["options"].update(width="__import__('os')"))
     with pytest.raises(UnsafeFile, match="width must be an integer >= 1"):
         zoo.load(file)
-    change(file, origin=lambda own: own.update(model="os.system"))
+    change(file, origin=lambda content: content.update(model="os.system"))
     with pytest.raises(UnsafeFile, match='Unknown model "os.system"'):
         zoo.load(file)
 
@@ -296,14 +296,14 @@ def test_options_and_names_are_checked_as_anyone_s(file):
         ({"more": 1}, "Origin must have no fields but model, .*; got 'more'"),
     ],
 )
-def test_what_a_file_tells_of_its_training_is_checked(file, changes, message):
-    change(file, origin=lambda own: own.update(changes))
+def test_description_of_the_training_is_checked(file, changes, message):
+    change(file, origin=lambda content: content.update(changes))
     with pytest.raises(UnsafeFile, match=message):
         zoo.load(file)
 
 
-def test_weights_of_another_shape_do_not_fit(file, tmp_path):
+def test_weights_of_another_shape_raise(file, tmp_path):
     zoo.save(zoo.create("deep_mlp", input_shape=(4,), depth=1, width=5, classes=2), tmp_path / "other.keras")
     change(file, weights=entries_of(tmp_path / "other.keras")[WEIGHTS])
-    with pytest.raises(UnsafeFile, match="do not fit deep_mlp"):
+    with pytest.raises(UnsafeFile, match="do not fit the model deep_mlp"):
         zoo.load(file)
