@@ -1,4 +1,4 @@
-"""Out of the zoo: SavedModels that serve, ONNX and LiteRT files."""
+"""Exports to SavedModel, ONNX and LiteRT."""
 
 from zoo.exporting.exporter import Exported, Format, export
 

@@ -1,4 +1,4 @@
-"""Shows that an exported model gives the model's own numbers, in a process that does not have this package."""
+"""Compares the outputs of an exported model with those of the model, in a process that cannot import this package."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -21,26 +20,28 @@ TOLERANCE = {"saved_model": 1e-5, "onnx": 1e-4, "litert": 1e-4}
 EXAMPLES = (1, 3)
 
 
-def cases(signatures: Mapping[str, Signature], *, levels: int, classes: int) -> dict[str, np.ndarray]:
-    """Returns inputs of each signature and what the model gives for them, by one and by several examples.
+def compute_cases(signatures: Mapping[str, Signature], *, levels: int, classes: int) -> dict[str, np.ndarray]:
+    """Returns random inputs of each signature and the outputs of the model for them, for batches of one and of three.
 
     Args:
-        signatures: Of the model as it was trained.
-        levels: The greatest raw number.
+        signatures: Signatures of the trained model.
+        levels: Maximum value of raw images.
         classes: Number of classes.
     """
     random = np.random.default_rng(0)
     arrays: dict[str, np.ndarray] = {}
     for name, signature in signatures.items():
         for examples in EXAMPLES:
-            given = {key: _input(spec, key, examples, random, levels, classes) for key, spec in signature.takes.items()}
-            outputs = signature.call(*(tf.constant(each) for each in given.values()))
-            for side, values in (("in", given), ("out", {key: np.asarray(value) for key, value in outputs.items()})):
-                arrays |= {f"{name}|{examples}|{side}|{key}": value for key, value in values.items()}
+            inputs = {
+                key: _draw_input(spec, key, examples, random, levels, classes) for key, spec in signature.inputs.items()
+            }
+            outputs = signature.call(*map(tf.constant, inputs.values()))
+            for side, values in (("in", inputs), ("out", outputs)):
+                arrays |= {f"{name}|{examples}|{side}|{key}": np.asarray(value) for key, value in values.items()}
     return arrays
 
 
-def _input(
+def _draw_input(
     spec: tf.TensorSpec, name: str, examples: int, random: np.random.Generator, levels: int, classes: int
 ) -> np.ndarray:
     shape = [examples if size is None else size for size in spec.shape]
@@ -52,34 +53,34 @@ def _input(
     return random.random(shape, "float32")
 
 
-def check(kind: str, artefact: Path, arrays: Mapping[str, Any]) -> dict[str, float]:
-    """Returns how far each signature is from the model's own numbers, at most.
+def verify(format: str, path: Path, cases: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Returns the largest difference of each signature to the model.
 
     Args:
-        kind: The artefact's format.
-        artefact: The folder or file.
-        arrays: What `cases` returned.
+        format: Format of the exported model.
+        path: Its folder or file.
+        cases: Result of `compute_cases`.
 
     Raises:
-        RunFailed: It does not open there, or gives other numbers.
+        RunFailed: The exported model cannot be opened, or a difference exceeds the tolerance.
     """
     with tempfile.TemporaryDirectory() as folder:
-        np.savez(Path(folder, "cases.npz"), **arrays)
-        command = [sys.executable, "-I", str(Path(__file__).with_name("foreign.py"))]
+        np.savez(Path(folder, "cases.npz"), **cases)  # type: ignore[arg-type]
+        command = [sys.executable, "-I", str(Path(__file__).with_name("standalone.py"))]
         done = subprocess.run(
-            [*command, kind, str(artefact.absolute()), str(Path(folder, "cases.npz"))],
+            [*command, format, str(path.absolute()), str(Path(folder, "cases.npz"))],
             capture_output=True,
             text=True,
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
         )
     if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no reason was given"])[-1]
-        raise RunFailed(f"The exported model does not work in a process of its own: {reason}")
+        reason = (done.stderr.strip().splitlines() or ["no error message"])[-1]
+        raise RunFailed(f"The exported model fails in a process without the zoo: {reason}")
     differences: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
     worst = max(differences, key=lambda name: differences[name])
-    if differences[worst] > TOLERANCE[kind]:
+    if differences[worst] > TOLERANCE[format]:
         raise RunFailed(
-            f"The exported model gives other numbers than the model: {worst} is {differences[worst]:.1e} off, "
-            f"{TOLERANCE[kind]:.0e} is allowed."
+            f"The outputs of the exported model must equal those of the model within {TOLERANCE[format]:.0e}; got a "
+            f"difference of {differences[worst]:.1e} in {worst}."
         )
     return differences

@@ -1,4 +1,4 @@
-"""Takes a model out of the zoo: `export(model, "serving/lenet5")`."""
+"""Exports models for serving: `export(model, "serving/lenet5")`."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 Format = Literal["saved_model", "onnx", "litert"]
 SUFFIX = {"onnx": ".onnx", "litert": ".tflite"}
-LICENCE = "Apache-2.0"  # of the code; the data's is told beside it
+LICENCE = "Apache-2.0"  # of the code
 
 
 class Exported(NamedTuple):
-    """What was written.
+    """An exported model.
 
     Args:
-        path: The folder or file.
-        signatures: How far each is from the model's own numbers, at most, in a process without this package.
+        path: Its folder or file.
+        signatures: Largest difference of each signature to the model, measured in a process without this package.
     """
 
     path: Path
@@ -41,28 +41,30 @@ def export(
     format: Literal["saved_model", "onnx", "litert"] = "saved_model",
     dataset: str | None = None,
 ) -> Exported:
-    """Exports a model so that it can be served where this package is not, and shows that it gives the same numbers.
+    """Exports a model so that it can be served without this package, and verifies that its outputs are the same.
 
-    A SavedModel has signatures: `serve`, on raw images (uint8, as the data set has them: scaling and padding are
-    inside), `serve_float` on images in [0, 1], and by family `encode` and `decode` (auto-encoders), `hidden`,
-    `reconstruct`, `free_energy` and `sample` (RBM, deep belief network), `hidden` (layered perceptrons), `members`
-    (ensembles). Batches may have any size. Its assets have the class names, `labels.txt`, and `description.json`.
-    ONNX has `serve` alone, LiteRT all but `sample`.
+    A SavedModel has the signatures `serve`, which takes raw images (uint8, as in the data set) and includes scaling and
+    padding; `serve_float`, which takes images in [0, 1]; and by family `encode` and `decode` (autoencoders), `hidden`,
+    `reconstruct`, `free_energy` and `sample` (RBM, deep belief network), `hidden` (perceptrons), and `members`
+    (ensembles). Batches may have any size. Its assets are the class names (`labels.txt`) and `description.json`.
+    ONNX files have `serve` alone, LiteRT files all signatures except `sample`.
 
     Args:
         model: A model of the zoo, or any Keras model with one input and one output.
-        path: For a SavedModel a folder, in which `1/` is made, as TensorFlow Serving has versions; or the one after
-            the last that is there. For the others a file, `.onnx` or `.tflite`, which must not exist.
-        format: `"saved_model"`; `"onnx"` and `"litert"` need the extra of that name.
-        dataset: The data set whose raw numbers `serve` takes; None takes that of the training, or 0 to 255.
+        path: For a SavedModel, a folder, in which the next version is created: `1/`, `2/`, ..., as TensorFlow Serving
+            expects. For the other formats, a file that ends in `.onnx` or `.tflite` and does not exist.
+        format: `"saved_model"`, `"onnx"` or `"litert"`. The last two require the extra of that name. Defaults to
+            `"saved_model"`.
+        dataset: Name of the data set whose raw images `serve` takes. Defaults to None: the one on which the model was
+            trained, or values from 0 to 255.
 
     Returns:
-        The path, and how far each signature was from the model's own numbers.
+        The path, and the largest difference of each signature to the model.
 
     Raises:
-        InvalidValue: A path that is taken, or has another ending.
-        UnknownName: No such data set.
-        RunFailed: The model could not be converted, or gave other numbers. Nothing is left behind then.
+        InvalidValue: The path exists or has the wrong suffix.
+        UnknownName: Unknown data set.
+        RunFailed: The model cannot be converted, or its outputs differ. No files are left behind.
 
     >>> import tempfile, zoo
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -74,63 +76,58 @@ def export(
     path, origin = Path(path), origin_of(model)
     if format in SUFFIX:
         if path.suffix != SUFFIX[format]:
-            raise InvalidValue(f"A file of the format {format} ends in {SUFFIX[format]}; got {path.name}.")
+            raise InvalidValue(f"path must end in {SUFFIX[format]} for format={format!r}; got {path.name}.")
         if path.exists():
-            raise InvalidValue(f"{path} exists already; name another file, or remove it.")
+            raise InvalidValue(f"{path} already exists. Choose another path or remove it.")
         target = path
     else:
         target = _next_version(path)
-    data = _data(origin, dataset)
+    data = _describe_data(origin, dataset)
     import_tensorflow()
 
-    from zoo.exporting.check import cases, check
+    from zoo.exporting.check import compute_cases, verify
     from zoo.exporting.formats import write_litert, write_onnx, write_saved_model
     from zoo.exporting.signatures import signatures
 
     if isinstance(model.input_shape, list) or isinstance(model.output_shape, list):
-        raise InvalidValue(f"{model.name} has several inputs or outputs; a model with one of each can be exported.")
+        raise InvalidValue(f"model must have one input and one output; {model.name} has several.")
     levels = data.get("levels", 255)
     scale = origin.recipe.input_scale if origin and origin.recipe else 1.0
-    own = _fresh(model, origin)
-    of_model = signatures(own, levels=levels, scale=scale)
-    description = _describe(own, of_model, origin, data, levels, scale)
-    kept = {"onnx": ["serve"], "litert": [name for name in of_model if name != "sample"]}.get(format, list(of_model))
-    expected = cases(
-        {name: each for name, each in signatures(model, levels=levels, scale=scale).items() if name in kept},
-        levels=levels,
-        classes=model.output_shape[-1],
-    )
+    copy = _rebuild(model, origin)
+    exported = signatures(copy, levels=levels, scale=scale)
+    description = _describe(copy, exported, origin, data, levels, scale)
+    names = {"onnx": ["serve"], "litert": [name for name in exported if name != "sample"]}.get(format, list(exported))
+    trained = signatures(model, levels=levels, scale=scale)
+    cases = compute_cases({name: trained[name] for name in names}, levels=levels, classes=model.output_shape[-1])
     try:
         if format == "saved_model":
             with making_folder(target) as temporary:
-                write_saved_model(temporary, own, of_model, description)
-                differences = check(format, temporary, expected)
+                write_saved_model(temporary, copy, exported, description)
+                differences = verify(format, temporary, cases)
             return Exported(target, differences)
         with making_folder(target.with_suffix(""), keep=False) as folder, replacing(target) as temporary:
             if format == "onnx":
-                write_onnx(temporary, of_model["serve"], description)
+                write_onnx(temporary, exported["serve"], description)
             else:
-                write_saved_model(folder, own, of_model, description)
-                write_litert(temporary, folder, kept)
-            differences = check(format, temporary, expected)
+                write_saved_model(folder, copy, exported, description)
+                write_litert(temporary, folder, names)
+            differences = verify(format, temporary, cases)
         return Exported(target, differences)
     except OSError as error:
-        raise RunFailed(f"{target} cannot be written: {error.strerror or error}.") from error
+        raise RunFailed(f"Cannot write {target}: {error.strerror or error}.") from error
 
 
 def _next_version(path: Path) -> Path:
     if path.exists() and not path.is_dir():
-        raise InvalidValue(f"{path} is a file; a SavedModel is a folder.")
-    there = [each.name for each in path.iterdir()] if path.exists() else []
-    if strange := [name for name in there if not name.isdigit()]:
-        raise InvalidValue(
-            f"{path} holds {min(strange)}, which is no version of an exported model; name another folder."
-        )
-    return path / str(max(map(int, there), default=0) + 1)
+        raise InvalidValue(f"path must be a folder for format='saved_model'; {path} is a file.")
+    names = [item.name for item in path.iterdir()] if path.exists() else []
+    if others := [name for name in names if not name.isdigit()]:
+        raise InvalidValue(f"{path} must contain only versions of an exported model; got {min(others)}.")
+    return path / str(max(map(int, names), default=0) + 1)
 
 
-def _data(origin: Origin | None, dataset: str | None) -> dict[str, Any]:
-    """Returns what is known of the data that the model is served with."""
+def _describe_data(origin: Origin | None, dataset: str | None) -> dict[str, Any]:
+    """Returns the description of the data with which the model is served."""
     if dataset is None:
         return dict(origin.data) if origin else {}
     source = datasets.source(dataset)
@@ -144,17 +141,16 @@ def _data(origin: Origin | None, dataset: str | None) -> dict[str, Any]:
     }
 
 
-def _fresh(model: keras.Model, origin: Origin | None) -> keras.Model:
-    """Returns the same model outside of any strategy, whose variables Keras cannot export."""
-    config = model.get_config()
-    own = card(origin.model).build(**origin.options) if origin else type(model).from_config(config)
-    own.set_weights(model.get_weights())
-    return own
+def _rebuild(model: keras.Model, origin: Origin | None) -> keras.Model:
+    """Returns a copy of a model outside of any strategy, because Keras cannot export variables of a strategy."""
+    copy = card(origin.model).build(**origin.options) if origin else type(model).from_config(model.get_config())
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def _describe(
     model: keras.Model,
-    of_model: Mapping[str, Any],
+    signatures: Mapping[str, Any],
     origin: Origin | None,
     data: Mapping[str, Any],
     levels: int,
@@ -163,26 +159,26 @@ def _describe(
     import keras
     import tensorflow as tf
 
-    def told(specs: Mapping[str, Any]) -> dict[str, Any]:
+    def to_dict(specs: Mapping[str, Any]) -> dict[str, Any]:
         return {name: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()} for name, spec in specs.items()}
 
-    signatures = {}
-    for name, signature in of_model.items():
-        specs = [tf.TensorSpec(spec.shape, spec.dtype, key) for key, spec in signature.takes.items()]
+    functions = {}
+    for name, signature in signatures.items():
+        specs = [tf.TensorSpec(spec.shape, spec.dtype, key) for key, spec in signature.inputs.items()]
         outputs = tf.function(signature.call, input_signature=specs, autograph=False).get_concrete_function()
-        signatures[name] = {
-            "does": signature.does,
-            "inputs": told(signature.takes),
-            "outputs": told(outputs.structured_outputs),
+        functions[name] = {
+            "description": signature.description,
+            "inputs": to_dict(signature.inputs),
+            "outputs": to_dict(outputs.structured_outputs),
         }
-    steps = [f"uint8 / {levels}"] if "serve_float" in of_model else []
+    steps = [f"uint8 / {levels}"] if "serve_float" in signatures else []
     return {
         "model": origin.model if origin else model.name,
         "options": dict(origin.options) if origin else {},
-        "signatures": signatures,
+        "signatures": functions,
         "preprocessing": {
             "serve": " * ".join([*steps, f"{scale:g}"] if scale != 1 else steps) or "none",
-            "inside": "scaling, padding and resizing; nothing is left to the caller",
+            "included": "scaling, padding and resizing",
         },
         "classes": list(data.get("class_names", ())),
         "data": {name: value for name, value in data.items() if name != "class_names"},

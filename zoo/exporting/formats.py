@@ -1,4 +1,4 @@
-"""Writes a model's signatures as a SavedModel, and converts it for ONNX Runtime and LiteRT."""
+"""Writes the signatures of a model as a SavedModel, an ONNX file or a LiteRT file."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from zoo.exporting.signatures import Signature
 def write_saved_model(
     path: Path, model: keras.Model, signatures: Mapping[str, Signature], description: dict[str, Any]
 ) -> None:
-    """Writes a SavedModel, with the labels and a description in its assets.
+    """Writes a SavedModel with the class names and a description in its assets.
 
     Args:
-        path: The folder to make.
+        path: Folder to create.
         model: The model, whose variables the signatures read.
-        signatures: By name; `serve` is also `serving_default`, as TensorFlow Serving wants one.
-        description: Of the model, as JSON takes it.
+        signatures: Signatures by name. `serve` is also `serving_default`, which TensorFlow Serving requires.
+        description: Description of the model, to be written as JSON.
     """
     module = tf.Module()
     module.weights_of_model = [variable.value for variable in model.variables]
-    functions = {name: _function(signature) for name, signature in signatures.items()}
-    # The functions are no attributes: LiteRT's converter takes a model with an attribute `serve` for one with no other.
+    functions = {name: _to_function(signature) for name, signature in signatures.items()}
+    # The functions must not be attributes: with an attribute `serve`, LiteRT's converter ignores all others.
     with tempfile.TemporaryDirectory() as folder, _quiet():
         texts = {"description.json": json.dumps(description, indent=2)}
         if description["classes"]:
@@ -45,19 +45,19 @@ def write_saved_model(
 
 
 def write_onnx(path: Path, signature: Signature, description: dict[str, Any]) -> None:
-    """Writes one signature as an ONNX file, with the description in its metadata.
+    """Writes one signature as an ONNX file.
 
     Args:
-        path: The file.
-        signature: What the graph computes.
-        description: Of the model; its text is the metadata `description`.
+        path: File to write.
+        signature: The signature.
+        description: Description of the model, written to the metadata as `description`.
 
     Raises:
-        RunFailed: A package is missing, or the converter cannot convert the model.
+        RunFailed: A package is missing, or the model cannot be converted.
     """
-    onnx, tf2onnx, _ = (_package(name, "onnx") for name in ("onnx", "tf2onnx", "onnxruntime"))
-    with _quiet(), _converting("ONNX"):
-        graph, _ = tf2onnx.convert.from_function(_function(signature), list(signature.takes.values()))
+    onnx, tf2onnx, _ = (_import(name, "onnx") for name in ("onnx", "tf2onnx", "onnxruntime"))
+    with _quiet(), _conversion("ONNX"):
+        graph, _ = tf2onnx.convert.from_to_function(_to_function(signature), list(signature.inputs.values()))
     onnx.helper.set_model_props(graph, {"description": json.dumps(description)})
     onnx.save_model(graph, str(path))
 
@@ -66,48 +66,47 @@ def write_litert(path: Path, saved_model: Path, signatures: Sequence[str]) -> No
     """Converts a SavedModel to a LiteRT file.
 
     Args:
-        path: The file.
-        saved_model: The folder.
-        signatures: The names of those that it is to have.
+        path: File to write.
+        saved_model: Folder of the SavedModel.
+        signatures: Names of the signatures to convert.
 
     Raises:
-        RunFailed: A package is missing, or the converter cannot convert the model.
+        RunFailed: A package is missing, or the model cannot be converted.
     """
-    _package("ai_edge_litert", "litert")
-    with _quiet(), _converting("LiteRT"):
+    _import("ai_edge_litert", "litert")
+    with _quiet(), _conversion("LiteRT"):
         path.write_bytes(
             tf.lite.TFLiteConverter.from_saved_model(str(saved_model), signature_keys=list(signatures)).convert()
         )
 
 
-def _function(signature: Signature) -> Any:
-    specs = [tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in signature.takes.items()]
-
-    # Autograph would rewrite Keras' code, and does not need to.
+def _to_function(signature: Signature) -> Any:
+    specs = [tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in signature.inputs.items()]
+    # Keras' code does not need autograph.
     return tf.function(signature.call, input_signature=specs, autograph=False)
 
 
-def _package(name: str, extra: str) -> ModuleType:
+def _import(name: str, extra: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
         raise RunFailed(
-            f"The format {extra} needs the package {name}; pip install '.[{extra}]' among the zoo's sources brings it."
+            f"The format {extra} requires the package {name}; run pip install '.[{extra}]' in the sources of the zoo."
         ) from error
 
 
 @contextlib.contextmanager
-def _converting(name: str) -> Any:
+def _conversion(name: str) -> Any:
     try:
         yield
-    except Exception as error:  # a converter raises what it pleases
+    except Exception as error:  # converters raise many types
         reason = str(error).strip().partition("\n")[0]
-        raise RunFailed(f"The model cannot be converted to {name}: {reason}") from error
+        raise RunFailed(f"Cannot convert the model to {name}: {reason}") from error
 
 
 @contextlib.contextmanager
 def _quiet() -> Any:
-    """Silences what converters tell of their progress."""
+    """Silences the progress messages of converters."""
     loggers = [logging.getLogger(name) for name in ("tensorflow", "tf2onnx", "absl")]
     levels = [logger.level for logger in loggers]
     try:

@@ -1,4 +1,4 @@
-"""What an exported model can be asked: named functions, by family, on raw data and on numbers."""
+"""The functions of an exported model, which depend on its family. They take raw images or numbers in [0, 1]."""
 
 from __future__ import annotations
 
@@ -16,133 +16,137 @@ from zoo.models.deep_belief_network import DeepBeliefNetwork
 
 SCALAR = tf.TensorSpec([], tf.int32)
 
+Function = Callable[[Any], dict[str, Any]]
+
 
 @dataclass(frozen=True)
 class Signature:
-    """One function of an exported model.
+    """A function of an exported model.
 
     Args:
-        does: What it does, in a line.
-        takes: Its inputs, in order.
-        call: The function; it returns named tensors.
+        description: What it returns, in one line.
+        inputs: Specifications of its inputs, in order.
+        call: The function, which returns named tensors.
     """
 
-    does: str
-    takes: Mapping[str, tf.TensorSpec]
+    description: str
+    inputs: Mapping[str, tf.TensorSpec]
     call: Callable[..., dict[str, Any]]
 
 
 def signatures(model: keras.Model, *, levels: int, scale: float) -> dict[str, Signature]:
-    """Returns what a model can be asked.
+    """Returns the signatures of a model by name.
 
     Args:
-        model: Any Keras model with one input and one output.
-        levels: What raw images, uint8, are divided by.
-        scale: What a recipe multiplies the inputs by.
+        model: A Keras model with one input and one output.
+        levels: Maximum value of raw images (uint8), by which they are divided.
+        scale: Factor by which the recipe of the model multiplies its inputs.
     """
     shape = tuple(model.input_shape[1:])
-    images = len(shape) == 3
-    name = "images" if images else "inputs"
+    has_images = len(shape) == 3
+    name = "images" if has_images else "inputs"
     numbers = {name: tf.TensorSpec([None, *shape], tf.float32, name)}
 
-    def scaled(x: Any) -> Any:
+    def rescale(x: Any) -> Any:
         return x * scale if scale != 1 else x
 
-    def on_numbers(does: str, function: Callable[[Any], dict[str, Any]]) -> Signature:
-        return Signature(does, numbers, lambda x: function(scaled(x)))
+    def from_numbers(description: str, function: Function) -> Signature:
+        return Signature(description, numbers, lambda x: function(rescale(x)))
 
-    does, answer = _answer(model)
-    found = {}
-    if images:
-        raw = {name: tf.TensorSpec([None, *shape], tf.uint8, name)}
-        found["serve"] = Signature(
-            f"{does}, from images as the data set has them, uint8 from 0 to {levels}",
-            raw,
-            lambda x: answer(scaled(tf.cast(x, tf.float32) / levels)),
-        )
-        found["serve_float"] = on_numbers(f"{does}, from images in [0, 1]", answer)
-    else:
-        found["serve"] = on_numbers(does, answer)
-    for key, (does, function) in _of_family(model, name).items():
-        found[key] = on_numbers(does, function)
-    if (code := _layer(model, "code")) is not None:
+    description, predict = _prediction(model)
+    result = {"serve": from_numbers(description, predict)}
+    if has_images:
+        result = {
+            "serve": Signature(
+                f"{description}, from images as in the data set, uint8 from 0 to {levels}",
+                {name: tf.TensorSpec([None, *shape], tf.uint8, name)},
+                lambda x: predict(rescale(tf.cast(x, tf.float32) / levels)),
+            ),
+            "serve_float": from_numbers(f"{description}, from images in [0, 1]", predict),
+        }
+    result |= {key: from_numbers(*entry) for key, entry in _family_functions(model, name).items()}
+    if (code := _find_layer(model, "code")) is not None:
         decoder = _decoder(model, code)
-        found["decode"] = Signature(
-            "the images that codes stand for",
+        result["decode"] = Signature(
+            "images reconstructed from codes",
             {"code": tf.TensorSpec([None, *code.output.shape[1:]], tf.float32, "code")},
             lambda x: {name: decoder(x, training=False)},
         )
     if isinstance(model, BoltzmannMachine):
-        found["sample"] = Signature(
-            "images after steps of Gibbs sampling from others, and the means that they were drawn with",
+        result["sample"] = Signature(
+            "images after Gibbs sampling from the given images, and the means from which they were drawn",
             {**numbers, "steps": SCALAR, "seed": SCALAR},
-            _gibbs(model, name),
+            _sample_rbm(model, name),
         )
     if isinstance(model, DeepBeliefNetwork):
-        found["sample"] = Signature(
-            "images of given classes, after steps of Gibbs sampling in the top RBM",
+        result["sample"] = Signature(
+            "images of the given classes, after Gibbs sampling in the top RBM",
             {"classes": tf.TensorSpec([None], tf.int32, "classes"), "steps": SCALAR, "seed": SCALAR},
-            _dreams(model, name),
+            _sample_dbn(model, name),
         )
-    return found
+    return result
 
 
-def _answer(model: keras.Model) -> tuple[str, Callable[[Any], dict[str, Any]]]:
-    """Returns what the model itself gives, in words, and as a function of what it takes."""
+def _prediction(model: keras.Model) -> tuple[str, Function]:
+    """Returns a description of the outputs of a model, and the function that computes them."""
     if isinstance(model, BoltzmannMachine):
-        return "the probabilities of the hidden units", lambda x: {"hidden": model(x, training=False)}
-    if _layer(model, "code") is not None:
-        return "the images that are given back", lambda x: {"reconstruction": model(x, training=False)}
-    outputs = "scores" if _layer(model, "scores") is not None else "probabilities"
+        return "probabilities of the hidden units", lambda x: {"hidden": model(x, training=False)}
+    if _find_layer(model, "code") is not None:
+        return "reconstructed images", lambda x: {"reconstruction": model(x, training=False)}
+    outputs = "scores" if _find_layer(model, "scores") is not None else "probabilities"
 
     def classify(x: Any) -> dict[str, Any]:
         y = model(x, training=False)
         return {outputs: y, "classes": tf.argmax(y, axis=-1)}
 
-    return f"{outputs} of the classes, and the class of the greatest", classify
+    return f"{outputs} of the classes, and the class with the highest", classify
 
 
-def _of_family(model: keras.Model, name: str) -> dict[str, tuple[str, Callable[[Any], dict[str, Any]]]]:
-    """Returns, besides, what a family of models can be asked about an input."""
-    found: dict[str, tuple[str, Callable[[Any], dict[str, Any]]]] = {}
+def _family_functions(model: keras.Model, name: str) -> dict[str, tuple[str, Function]]:
+    """Returns the other functions of a model on its inputs, each with its description."""
     shape: tuple[int, ...] = tuple(model.input_shape[1:])
+    functions: dict[str, tuple[str, Function]] = {}
 
-    def flat(x: Any) -> Any:
+    def flatten(x: Any) -> Any:
         return tf.reshape(x, [-1, math.prod(shape)])
 
     if isinstance(model, BoltzmannMachine):
         rbm = model.rbm
-        found["hidden"] = ("P(h = 1 | v)", lambda x: {"hidden": rbm(flat(x))})
-        found["reconstruct"] = (
-            "E(v | h) with h at its mean given v",
-            lambda x: {name: tf.reshape(rbm.reconstruct(flat(x)), [-1, *shape])},
-        )
-        found["free_energy"] = ("F(v), in nats", lambda x: {"free_energy": rbm.free_energy(flat(x))})
+        functions = {
+            "hidden": ("P(h = 1 | v)", lambda x: {"hidden": rbm(flatten(x))}),
+            "reconstruct": (
+                "E(v | h) for the mean of h given v",
+                lambda x: {name: tf.reshape(rbm.reconstruct(flatten(x)), [-1, *shape])},
+            ),
+            "free_energy": ("F(v), in nats", lambda x: {"free_energy": rbm.free_energy(flatten(x))}),
+        }
     elif isinstance(model, DeepBeliefNetwork):
-        found["hidden"] = ("the codes that the top RBM sees", lambda x: {"hidden": model.codes(x)})
-        found["reconstruct"] = (
-            "the images that the codes generate",
-            lambda x: {name: _images(model, model.sample_down(model.codes(x), None)[-1])},
-        )
-        found["free_energy"] = (
-            "the free energy of the top RBM with the label of each class on, in nats",
-            lambda x: {"free_energy": _label_energies(model, model.codes(x))},
-        )
-    elif (code := _layer(model, "code")) is not None:
+        functions = {
+            "hidden": ("codes in the visible units of the top RBM", lambda x: {"hidden": model.codes(x)}),
+            "reconstruct": (
+                "images generated from the codes",
+                lambda x: {name: _to_images(model, model.sample_down(model.codes(x), None)[-1])},
+            ),
+            "free_energy": (
+                "free energy of the top RBM for each class, in nats",
+                lambda x: {"free_energy": _class_energies(model, model.codes(x))},
+            ),
+        }
+    elif (code := _find_layer(model, "code")) is not None:
         encoder = keras.Model(model.inputs, code.output)
-        found["encode"] = ("the code", lambda x: {"code": encoder(x, training=False)})
+        functions["encode"] = ("codes", lambda x: {"code": encoder(x, training=False)})
     elif hidden := [layer for layer in model.layers if layer.name.startswith("hidden_")]:
         codes = keras.Model(model.inputs, hidden[-1].output)
-        found["hidden"] = ("the last hidden layer", lambda x: {"hidden": codes(x, training=False)})
+        functions["hidden"] = ("outputs of the last hidden layer", lambda x: {"hidden": codes(x, training=False)})
     if members := list(getattr(model, "members", ())):
-        found["members"] = (
-            "what each member gives, one after the other",
+        functions["members"] = (
+            "outputs of each member",
             lambda x: {"members": tf.stack([member(x, training=False) for member in members], axis=1)},
         )
-    return found
+    return functions
 
 
-def _layer(model: keras.Model, name: str) -> Any:
+def _find_layer(model: keras.Model, name: str) -> Any:
     return next((layer for layer in model.layers if layer.name == name), None)
 
 
@@ -154,7 +158,7 @@ def _decoder(model: keras.Model, code: keras.layers.Layer) -> keras.Model:
 
 
 class _StatelessSampler:
-    """Samples TensorFlow's tensors; the same seed gives the same draws in every call of an exported function.
+    """Samples TensorFlow tensors. The same seed gives the same draws in every call of an exported function.
 
     Args:
         seed: Random seed, a scalar tensor.
@@ -167,25 +171,25 @@ class _StatelessSampler:
         self.sigmoid = tf.sigmoid
 
     def bernoulli(self, probabilities: Any) -> Any:
-        noise = tf.random.stateless_uniform(tf.shape(probabilities), self._next())
+        noise = tf.random.stateless_uniform(tf.shape(probabilities), self._next_seed())
         return tf.cast(noise < probabilities, probabilities.dtype)
 
     def normal(self, mean: Any, sigma: float) -> Any:
-        return mean + sigma * tf.random.stateless_normal(tf.shape(mean), self._next())
+        return mean + sigma * tf.random.stateless_normal(tf.shape(mean), self._next_seed())
 
     def one_hot(self, logits: Any) -> Any:
-        # The unit with the greatest sum of its logit and Gumbel noise is a fair draw. The next key is another draw's.
+        # The unit with the largest sum of logit and Gumbel noise follows the softmax. The next key is another draw's.
         uniform = tf.random.stateless_uniform(tf.shape(logits), tf.stack([self.seed + 1, self.key]), minval=1e-20)
         unit = tf.argmax(logits - tf.math.log(-tf.math.log(uniform)), axis=-1)
         return tf.one_hot(unit, logits.shape[-1], dtype=logits.dtype)
 
-    def _next(self) -> Any:
+    def _next_seed(self) -> Any:
         key, self.key = self.key, self.key + self.step
         return tf.stack([self.seed, key])
 
 
-def _gibbs(model: BoltzmannMachine, name: str) -> Callable[..., dict[str, Any]]:
-    """Returns k steps of Gibbs sampling as a function that TensorFlow can serve."""
+def _sample_rbm(model: BoltzmannMachine, name: str) -> Callable[..., dict[str, Any]]:
+    """Returns Gibbs sampling as a function that TensorFlow can serve."""
     rbm, shape = model.rbm, model.example_shape
 
     def sample(start: Any, steps: Any, seed: Any) -> dict[str, Any]:
@@ -199,7 +203,7 @@ def _gibbs(model: BoltzmannMachine, name: str) -> Callable[..., dict[str, Any]]:
     return sample
 
 
-def _dreams(model: DeepBeliefNetwork, name: str) -> Callable[..., dict[str, Any]]:
+def _sample_dbn(model: DeepBeliefNetwork, name: str) -> Callable[..., dict[str, Any]]:
     """Returns `DeepBeliefNetwork.generate` as a function that TensorFlow can serve."""
     top, units, layers = model.top, model.hidden[-1], len(model.generation)
 
@@ -219,16 +223,16 @@ def _dreams(model: DeepBeliefNetwork, name: str) -> Callable[..., dict[str, Any]
         image = _StatelessSampler(seed, -1).bernoulli(pixels)
         state = model.sample_up(image, _StatelessSampler(seed, -2 - layers, step=-1))[-1]
         _, state = tf.while_loop(lambda number, *_: number < steps, step, (tf.constant(0), state))
-        return {name: _images(model, model.sample_down(state, _StatelessSampler(seed, -2, step=-1))[-1])}
+        return {name: _to_images(model, model.sample_down(state, _StatelessSampler(seed, -2, step=-1))[-1])}
 
     return sample
 
 
-def _images(model: DeepBeliefNetwork, pixels: Any) -> Any:
+def _to_images(model: DeepBeliefNetwork, pixels: Any) -> Any:
     return tf.reshape(pixels, [-1, *model.example_shape])
 
 
-def _label_energies(model: DeepBeliefNetwork, codes: Any) -> Any:
+def _class_energies(model: DeepBeliefNetwork, codes: Any) -> Any:
     top, units = model.top, model.hidden[-1]
     shared = tf.linalg.matvec(codes, tf.convert_to_tensor(top.visible_bias)[:units])
     total = top.hidden_bias + tf.matmul(codes, top.kernel[:units])
