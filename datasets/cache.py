@@ -1,4 +1,4 @@
-"""Files that are searched in `$ZOO_DATA`, then in Keras' cache, then downloaded there; always checked."""
+"""Files of data sets, found in `$ZOO_DATA` or Keras' cache or downloaded to that cache, and checked."""
 
 from __future__ import annotations
 
@@ -109,8 +109,6 @@ def _download(file: RemoteFile) -> Path:
             downloader = pooch.HTTPDownloader(progressbar=bar)
             expected = f"sha256:{file.sha256}"
             return Path(pooch.retrieve(file.url, expected, fname=name, path=folder, downloader=downloader))
-    except PermissionError as error:
-        raise DataError(f"{folder} cannot be written: {error.strerror or error}. {_remedy(file)}") from error
     except requests.exceptions.RequestException as error:
         offline = isinstance(error, requests.exceptions.ConnectionError)
         reason = "no network, or no answer" if offline else str(error)
@@ -118,13 +116,13 @@ def _download(file: RemoteFile) -> Path:
             f"{name} cannot be downloaded from {file.url} to {folder} ({reason}). {_remedy(file)}"
         ) from error
     except ValueError as error:
-        raise DataError(f"{file.url} sent another file than {name}: its SHA-256 differs. {_remedy(file)}") from error
+        raise DataError(f"{file.url} is not the expected {name}: its SHA-256 differs. {_remedy(file)}") from error
     except OSError as error:
-        raise DataError(f"{name} cannot be written to {folder} ({error}). {_remedy(file)}") from error
+        raise DataError(f"{folder} cannot be written: {error.strerror or error}. {_remedy(file)}") from error
 
 
 def _remedy(file: RemoteFile, path: Path | None = None) -> str:
     name = file.names[0]
     if path is None:
-        return f"Put a good {name} in {cache()} or in the folder $ZOO_DATA."
-    return f"Replace it by a good {name}, or delete it to have it downloaded to {cache()}."
+        return f"Put a valid copy of {name} in {cache()} or in the folder $ZOO_DATA."
+    return f"Replace it with a valid copy of {name}, or delete it to download it to {cache()}."

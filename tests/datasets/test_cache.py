@@ -1,4 +1,4 @@
-"""A file is found, fetched whole, or refused with a sentence that helps."""
+"""A file is found, downloaded completely, or refused with a helpful message."""
 
 import gc
 import hashlib
@@ -34,11 +34,11 @@ def _collected():
 
 @pytest.fixture
 def server():
-    """A server that sends what `server.answer` says, and counts how often it was asked."""
+    """A server that sends `server.answer` and counts the requests."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            self.server.asked += 1
+            self.server.requests += 1
             status, length, body = self.server.answer
             self.send_response(status)
             self.send_header("Content-Length", str(length))
@@ -49,7 +49,7 @@ def server():
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.answer, server.asked = (200, len(BYTES), BYTES), 0
+    server.answer, server.requests = (200, len(BYTES), BYTES), 0
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
@@ -73,7 +73,7 @@ def test_a_file_is_downloaded_into_the_cache_once(empty_machine, server, file):
         x, y = open_checked(file, parse)
         assert (x == X).all()
         assert (y == Y).all()
-    assert server.asked == 1
+    assert server.requests == 1
     assert [path.name for path in empty_machine.iterdir()] == ["tiny.data"]
 
 
@@ -88,14 +88,14 @@ def test_zoo_data_comes_before_the_cache(empty_machine, file, tmp_path, monkeypa
     assert find(file) == tmp_path / "mine" / "tiny.csv"
 
 
-def test_a_zoo_data_that_is_no_folder_is_refused(empty_machine, file, monkeypatch):
+def test_zoo_data_must_be_a_folder(empty_machine, file, monkeypatch):
     monkeypatch.setenv("ZOO_DATA", "/nowhere/at/all")
     with pytest.raises(DataError, match=r"\$ZOO_DATA must be a folder; got /nowhere/at/all"):
         open_checked(file, parse)
 
 
 @pytest.mark.parametrize(
-    ("content", "complaint"),
+    ("content", "message"),
     [
         (b"", "is truncated, damaged or another kind of file"),
         (BYTES[:-3], "is truncated, damaged or another kind of file"),
@@ -104,15 +104,15 @@ def test_a_zoo_data_that_is_no_folder_is_refused(empty_machine, file, monkeypatc
         (BYTES.replace(b"5", b"6"), "does not hold the data of tiny.data"),
     ],
 )
-def test_a_bad_file_is_refused_and_left_alone(empty_machine, server, file, content, complaint):
+def test_a_bad_file_is_refused_and_left_alone(empty_machine, server, file, content, message):
     empty_machine.mkdir(parents=True)
     (empty_machine / "tiny.data").write_bytes(content)
-    with pytest.raises(DataError, match=complaint) as error:
+    with pytest.raises(DataError, match=message) as error:
         open_checked(file, parse)
     assert str(empty_machine / "tiny.data") in str(error.value)
-    assert "Replace it by a good tiny.data" in str(error.value)
+    assert "Replace it with a valid copy of tiny.data" in str(error.value)
     assert (empty_machine / "tiny.data").read_bytes() == content
-    assert server.asked == 0
+    assert server.requests == 0
 
 
 @pytest.mark.parametrize(
@@ -128,12 +128,12 @@ def test_a_failed_download_leaves_nothing_behind(empty_machine, server, file, an
     with pytest.raises(DataError) as error:
         open_checked(file, parse)
     assert file.url in str(error.value)
-    assert "Put a good tiny.data in" in str(error.value)
+    assert "Put a valid copy of tiny.data in" in str(error.value)
     assert "$ZOO_DATA" in str(error.value)
     assert list(empty_machine.iterdir()) == []
 
 
-def test_no_network_is_said(empty_machine, server, file):
+def test_a_missing_network_is_reported(empty_machine, server, file):
     file = RemoteFile(file.names, "http://127.0.0.1:9/tiny.data", file.sha256, file.content)
     with pytest.raises(
         DataError, match=r"tiny.data cannot be downloaded from http://127.0.0.1:9/tiny.data .*no network"
@@ -141,24 +141,24 @@ def test_no_network_is_said(empty_machine, server, file):
         open_checked(file, parse)
 
 
-def test_a_cache_that_cannot_be_written_is_said(tmp_path, monkeypatch, file):
+def test_a_cache_that_cannot_be_created_is_reported(tmp_path, monkeypatch, file):
     monkeypatch.delenv("ZOO_DATA", raising=False)
     (tmp_path / "home").write_text("a file where a folder should be")
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
-    with pytest.raises(DataError, match="Put a good tiny.data in") as error:
+    with pytest.raises(DataError, match="Put a valid copy of tiny.data in") as error:
         open_checked(file, parse)
     assert str(tmp_path / "home") in str(error.value)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_cache_is_said(empty_machine, file):
+def test_a_read_only_cache_is_reported(empty_machine, file):
     empty_machine.mkdir(parents=True)
     empty_machine.chmod(0o500)
     with pytest.raises(DataError, match="cannot be written"):
         open_checked(file, parse)
 
 
-def test_processes_that_download_at_once_all_end_with_a_whole_file(empty_machine, server, file):
+def test_processes_that_download_at_once_all_get_a_complete_file(empty_machine, server, file):
     program = (
         "import sys, numpy as np; from datasets.cache import RemoteFile, open_checked\n"
         "def parse(path):\n"

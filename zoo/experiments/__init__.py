@@ -64,10 +64,11 @@ def card(name: str) -> Card:
 
 
 def options_of(name: str) -> Mapping[str, Any]:
-    """Returns the settings of an experiment and their types. Imports TensorFlow.
+    """Returns the settings of an experiment and their annotations. Imports TensorFlow.
 
-    >>> options_of("few-labels")["seeds"]
-    <class 'int'>
+    >>> from zoo.utils.constraints import describe
+    >>> describe(options_of("few-labels")["seeds"])
+    'an integer >= 1'
     """
     hints = typing.get_type_hints(_load_module(name).run, include_extras=True)
     return {keyword: hint for keyword, hint in hints.items() if keyword not in ("dataset", "progress", "return")}
@@ -95,11 +96,9 @@ def run(
     """
     from zoo.runs.folder import RunFolder
 
-    if dataset is not None:
-        datasets.load(dataset)  # a misspelt name is told before TensorFlow is imported
-    module = _load_module(name)
     dataset = card(name).dataset if dataset is None else dataset
-    datasets.load(dataset)
+    datasets.load(dataset)  # before TensorFlow is imported, and before a folder is made
+    module = _load_module(name)
     valid = [*options_of(name), "progress"]
     for setting in settings:
         if setting not in valid:

@@ -12,10 +12,10 @@ import pandas as pd
 
 from zoo import datasets
 from zoo.errors import InvalidValue
-from zoo.experiments.result import Result, track_cases
+from zoo.experiments.result import Result, experiment, track_cases
 from zoo.loop.evaluating import evaluate
 from zoo.training.in_memory import train_in_memory
-from zoo.utils.constraints import Count, check
+from zoo.utils.constraints import Count
 from zoo.utils.plotting import label_ticks, make_panels
 
 if TYPE_CHECKING:
@@ -39,13 +39,14 @@ class Case(NamedTuple):
     seed: int
 
 
+@experiment("depth")
 def run(
     dataset: str = "mnist_sequences",
     *,
     depths: tuple[int, ...] = (3, 5, 7, 9, 11),
     parameters: tuple[int, ...] = (30_000, 60_000, 120_000),
-    epochs: int = 6,
-    seeds: int = 1,
+    epochs: Count = 6,
+    seeds: Count = 1,
     progress: bool = True,
 ) -> Result:
     """Runs the experiment.
@@ -68,26 +69,22 @@ def run(
         UnknownName: Unknown data set.
         DataError: The data cannot be loaded.
     """
-    depths = tuple(sorted(set(check("depths", depths, tuple[int, ...]))))
-    parameters = tuple(sorted(set(check("parameters", parameters, tuple[int, ...]))))
-    epochs, seeds = check("epochs", epochs, Count), check("seeds", seeds, Count)
+    depths, parameters = (tuple(sorted(set(numbers))) for numbers in (depths, parameters))
     data = load_sequences(dataset)
     middle = parameters[len(parameters) // 2]
     kinds = [("convolutional", depth, middle) for depth in depths]
     kinds += [("convolutional", depth, count) for depth in (depths[0], depths[-1]) for count in parameters]
     kinds += [("fully_connected", depths[0], count) for count in parameters]
     cases = [Case(*kind, seed) for kind in dict.fromkeys(kinds) for seed in range(seeds)]
-    rows = [train_case(case, data, epochs=epochs) for case in track_cases(cases, "depths", progress=progress)]
-    table = pd.DataFrame(rows)
-    by = ["kind", "depth", "parameters"]
-    summary = table.groupby(by, sort=False)[["test_accuracy", "train_accuracy"]].mean().mul(100).round(2).reset_index()
-    settings = {"depths": depths, "parameters": parameters, "epochs": epochs, "seeds": seeds}
+    table = pd.DataFrame(
+        [train_case(case, data, epochs=epochs) for case in track_cases(cases, "depths", progress=progress)]
+    )
+    accuracies = table.groupby(["kind", "depth", "parameters"], sort=False)[["test_accuracy", "train_accuracy"]]
     return Result(
-        "depth",
-        {"dataset": data.name, "digest": data.digest, **settings},
-        summary,
+        accuracies.mean().mul(100).round(2).reset_index(),
         {"nets": table},
         {"depth": plot_depths(table, data.name, middle)},
+        {"dataset": data.name, "digest": data.digest, "depths": depths, "parameters": parameters},
     )
 
 
@@ -117,13 +114,13 @@ def train_case(case: Case, data: Dataset, *, epochs: int) -> dict[str, object]:
     model, _ = train_in_memory(
         "depth_cnn", data.train.x, data.train.y, options=options, epochs=epochs, seed=case.seed, jit_compile=False
     )
-    measures = {name: evaluate(model, split.x, split.y, batch_size=500) for name, split in data.splits.items()}
+    train, test = (evaluate(model, split.x, split.y, batch_size=500) for split in (data.train, data.test))
     return {
         **case._asdict(),
         "exact_parameters": model.count_params(),
-        "train_accuracy": measures["train"]["accuracy"],
-        "test_accuracy": measures["test"]["accuracy"],
-        "test_loss": measures["test"]["loss"],
+        "train_accuracy": train["accuracy"],
+        "test_accuracy": test["accuracy"],
+        "test_loss": test["loss"],
     }
 
 

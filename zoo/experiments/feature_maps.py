@@ -11,12 +11,12 @@ import pandas as pd
 
 from zoo import datasets
 from zoo.datasets.transforms import framed
-from zoo.experiments.result import Result
+from zoo.experiments.result import Result, experiment
 from zoo.loop.evaluating import evaluate
 from zoo.models.catalogue import create
 from zoo.models.layer_table import layer_table
 from zoo.training.in_memory import train_in_memory
-from zoo.utils.constraints import Count, check
+from zoo.utils.constraints import Count, Seed
 from zoo.utils.plotting import make_figure
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ LETTERS: dict[str, Any] = {"input_shape": (16, 16, 1), "classes": 26}
 _LEAST = 5  # where the log axis of counts begins
 
 
-def run(dataset: str = "mnist", *, epochs: int = 5, seed: int = 0, progress: bool = True) -> Result:
+@experiment("feature-maps")
+def run(dataset: str = "mnist", *, epochs: Count = 5, seed: Seed = 0, progress: bool = True) -> Result:
     """Runs the experiment.
 
     Args:
@@ -47,7 +48,6 @@ def run(dataset: str = "mnist", *, epochs: int = 5, seed: int = 0, progress: boo
         UnknownName: Unknown data set.
         DataError: The data cannot be loaded.
     """
-    epochs = check("epochs", epochs, Count)
     data = framed(datasets.load(dataset), 32)
     options = {"input_shape": data.input_shape, "classes": data.classes}
     model, _ = train_in_memory(
@@ -59,8 +59,6 @@ def run(dataset: str = "mnist", *, epochs: int = 5, seed: int = 0, progress: boo
     weights = count_weights()
     title = f"lenet5_relu on {data.name}, test accuracy {100 * accuracy:.2f} %"
     return Result(
-        "feature-maps",
-        {"dataset": dataset, "digest": data.digest, "epochs": epochs, "seed": seed},
         weights,
         {"test": pd.DataFrame({"model": ["lenet5_relu"], "accuracy": [accuracy]})},
         {
@@ -68,6 +66,7 @@ def run(dataset: str = "mnist", *, epochs: int = 5, seed: int = 0, progress: boo
             "maps": plot_maps(images, compute_maps(model, images), data.name),
             "weights": plot_weights(weights),
         },
+        {"digest": data.digest},
     )
 
 

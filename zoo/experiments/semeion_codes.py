@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 
 from zoo import datasets
-from zoo.experiments.result import Result
+from zoo.experiments.result import Result, experiment
 from zoo.models.families.autoencoder import SQUARED
 from zoo.training.in_memory import train_in_memory
-from zoo.utils.constraints import Count, Seed, check
+from zoo.utils.constraints import Count, Seed
 from zoo.utils.plotting import make_figure
 
 if TYPE_CHECKING:
@@ -43,12 +43,13 @@ class Codes(NamedTuple):
     reconstructions: np.ndarray
 
 
+@experiment("semeion-codes")
 def run(
     dataset: str = "semeion",
     *,
     hidden: tuple[int, ...] = (256, 64),
-    updates: int = 8000,
-    seed: int = 0,
+    updates: Count = 8000,
+    seed: Seed = 0,
     progress: bool = True,
 ) -> Result:
     """Runs the experiment.
@@ -71,8 +72,6 @@ def run(
         UnknownName: Unknown data set.
         DataError: The data cannot be loaded.
     """
-    hidden = check("hidden", hidden, tuple[int, ...])
-    updates, seed = check("updates", updates, Count), check("seed", seed, Seed)
     data = datasets.load(dataset)
     train, test = (split.x.reshape(len(split), -1) for split in (data.train, data.test))
     label = "autoencoder" if progress else ""
@@ -100,11 +99,10 @@ def run(
         ]
     ).round(2)
     return Result(
-        "semeion-codes",
-        {"dataset": dataset, "digest": data.digest, "hidden": hidden, "updates": updates, "seed": seed},
         summary,
         {"codes": codes},
         {"codes": plot_codes(codes, summary, data.source.class_names, data.name)},
+        {"digest": data.digest},
     )
 
 

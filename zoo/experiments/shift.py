@@ -16,10 +16,10 @@ import pandas as pd
 
 from zoo import datasets
 from zoo.datasets.transforms import framed, shifted
-from zoo.experiments.result import Result, track_cases
+from zoo.experiments.result import Result, experiment, track_cases
 from zoo.models.catalogue import card
 from zoo.training.in_memory import train_in_memory
-from zoo.utils.constraints import Count, between, check
+from zoo.utils.constraints import Count, between
 from zoo.utils.plotting import make_figure
 
 if TYPE_CHECKING:
@@ -44,7 +44,6 @@ NETS: Mapping[str, Net] = {
     "LeNet-5, trained on distorted digits": Net("lenet5_relu", "modern", {"distortion": 1.0}),
 }
 SIDE = 32  # of the images: MNIST's digits, 20x20, can be moved by 6 pixels without being cut
-FURTHEST = 6
 FEWEST_UPDATES = 2000  # LeNet-5 needs them, on however few digits
 DIRECTIONS = tuple((down, right) for down in (-1, 0, 1) for right in (-1, 0, 1) if down or right)
 _STYLES = (
@@ -56,12 +55,13 @@ _STYLES = (
 )
 
 
+@experiment("shift")
 def run(
     dataset: str = "mnist",
     *,
-    updates: int | None = None,
-    seeds: int = 1,
-    furthest: int = FURTHEST,
+    updates: Count | None = None,
+    seeds: Count = 1,
+    furthest: Annotated[int, between(0, SIDE // 4)] = 6,
     progress: bool = True,
 ) -> Result:
     """Runs the experiment.
@@ -84,8 +84,6 @@ def run(
         UnknownName: Unknown data set.
         DataError: The data cannot be loaded.
     """
-    updates, seeds = check("updates", updates, Count | None), check("seeds", seeds, Count)
-    furthest = check("furthest", furthest, Annotated[int, between(0, SIDE // 4)])
     data = framed(datasets.load(dataset), SIDE)
     updates = updates or max(FEWEST_UPDATES, len(data.train) // 6)
     cases = [(kind, seed) for kind in NETS for seed in range(seeds)]
@@ -100,11 +98,10 @@ def run(
     summary.columns = ["net", *(f"{pixels}_px" for pixels in means.columns)]
     summary.insert(1, "weights", summary["net"].map(weights))
     return Result(
-        "shift",
-        {"dataset": dataset, "digest": data.digest, "updates": updates, "seeds": seeds, "furthest": furthest},
         summary,
         {"accuracies": table},
         {"accuracies": plot_shifts(table, data, [shifted(data.test.x[:1], n, n)[0] for n in range(furthest + 1)])},
+        {"digest": data.digest, "updates": updates},
     )
 
 

@@ -91,16 +91,6 @@ def check(name: str, value: Any, annotation: Any) -> Any:
     raise InvalidValue(f"{name} must be {describe(annotation)}; got {value!r}.{hint}")
 
 
-def check_all(annotation: Any, **values: Any) -> dict[str, Any]:
-    """Checks values by `check` and returns them by name.
-
-    >>> check_all(Count, depth=2, width=0)
-    Traceback (most recent call last):
-    zoo.errors.InvalidValue: width must be an integer >= 1; got 0.
-    """
-    return {name: check(name, value, annotation) for name, value in values.items()}
-
-
 def parse(name: str, text: str, annotation: Any) -> Any:
     """Parses the value of an option on the command line, as in `--set depth=4`.
 

@@ -20,11 +20,11 @@ from scipy.special import softmax
 
 from zoo import datasets
 from zoo.experiments.dropout.figures import plot_averages, plot_curves
-from zoo.experiments.result import Result, track_cases
+from zoo.experiments.result import Result, experiment, track_cases
 from zoo.loop.evaluating import compile_evaluation
 from zoo.loop.steps import make_variables
 from zoo.training.in_memory import train_in_memory
-from zoo.utils.constraints import Count, check, check_all, open_probability, probability
+from zoo.utils.constraints import Count, open_probability, probability
 
 if TYPE_CHECKING:
     from zoo.datasets import Dataset, Split
@@ -35,17 +35,18 @@ SMALL = {1: 10, 2: 5}  # width by depth of networks whose thinned networks can b
 COMPARED = 500  # test examples on which that is done
 
 
+@experiment("dropout")
 def run(
     dataset: str = "mnist",
     *,
-    labels: int = 1000,
-    depth: int = 2,
-    width: int = 800,
-    keep_probability: float = 0.5,
-    input_keep_probability: float = 0.8,
-    updates: int = 1000,
-    seeds: int = 3,
-    thinned: int = 200,
+    labels: Count = 1000,
+    depth: Count = 2,
+    width: Count = 800,
+    keep_probability: Annotated[float, open_probability] = 0.5,
+    input_keep_probability: Annotated[float, probability] = 0.8,
+    updates: Count = 1000,
+    seeds: Count = 3,
+    thinned: Count = 200,
     progress: bool = True,
 ) -> Result:
     """Runs the experiment.
@@ -75,16 +76,10 @@ def run(
         UnknownName: Unknown data set.
         DataError: The data cannot be loaded.
     """
-    counts = check_all(Count, labels=labels, depth=depth, width=width, updates=updates, seeds=seeds, thinned=thinned)
-    keep = {
-        "keep_probability": check("keep_probability", keep_probability, Annotated[float, open_probability]),
-        "input_keep_probability": check(
-            "input_keep_probability", input_keep_probability, Annotated[float, probability]
-        ),
-    }
     full = datasets.load(dataset)
-    counts["labels"] = min(counts["labels"], len(full.train))
-    few = [full.with_labels(counts["labels"], seed=seed) for seed in range(seeds)]
+    labels = min(labels, len(full.train))
+    few = [full.with_labels(labels, seed=seed) for seed in range(seeds)]
+    keep = {"keep_probability": keep_probability, "input_keep_probability": input_keep_probability}
     curves, averages = [], []
     for seed, dropout in track_cases(list(product(range(seeds), (False, True))), "dropout", progress=progress):
         data, options = few[seed], keep if dropout else dict.fromkeys(keep, 1.0)
@@ -96,17 +91,19 @@ def run(
                 for part, split in (("train", data.train), ("test", data.test))
             ]
     curve_table, average_table = (pd.concat(tables, ignore_index=True) for tables in (curves, averages))
-    tables = {
-        "curves": curve_table,
-        "averages": average_table,
-        "all_thinned": compare_small(few[0], keep_probability, updates=updates),
-    }
-    figures = {
-        "curves": plot_curves(curve_table, full.name, counts["labels"]),
-        "averages": plot_averages(average_table, curve_table, full.name),
-    }
-    settings = {"dataset": dataset, "digest": full.digest, **counts, **keep}
-    return Result("dropout", settings, summarize(curve_table, average_table), tables, figures)
+    return Result(
+        summarize(curve_table, average_table),
+        {
+            "curves": curve_table,
+            "averages": average_table,
+            "all_thinned": compare_small(few[0], keep_probability, updates=updates),
+        },
+        {
+            "curves": plot_curves(curve_table, full.name, labels),
+            "averages": plot_averages(average_table, curve_table, full.name),
+        },
+        {"digest": full.digest, "labels": labels},
+    )
 
 
 def train_net(

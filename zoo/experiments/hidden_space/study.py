@@ -16,8 +16,8 @@ import pandas as pd
 from zoo import datasets
 from zoo.experiments.hidden_space.figures import plot_classes, plot_problem
 from zoo.experiments.hidden_space.nets import Net, Stages, train_net
-from zoo.experiments.result import Result, track_cases
-from zoo.utils.constraints import Count, at_least, check
+from zoo.experiments.result import Result, experiment, track_cases
+from zoo.utils.constraints import Count, at_least
 
 if TYPE_CHECKING:
     from zoo.datasets import Dataset
@@ -28,12 +28,13 @@ UNITS = (2, 3, 5, 10, 30)  # hidden units for other data sets
 DIRECTIONS = 1800  # in which the best line is searched
 
 
+@experiment("hidden-space")
 def run(
     dataset: str = "semeion",
     *,
-    hidden: int | None = None,
-    restarts: int = 5,
-    updates: int = 5000,
+    hidden: Annotated[int, at_least(2)] | None = None,
+    restarts: Count = 5,
+    updates: Count = 5000,
     progress: bool = True,
 ) -> Result:
     """Runs the experiment.
@@ -59,8 +60,6 @@ def run(
         UnknownName: Unknown data set.
         DataError: The data cannot be loaded.
     """
-    hidden = check("hidden", hidden, Annotated[int, at_least(2)] | None)
-    restarts, updates = check("restarts", restarts, Count), check("updates", updates, Count)
     data = datasets.load(dataset)
     plane = {dataset: data} if dataset in PLANE else {name: datasets.load(name) for name in PLANE}
     cases = [(problem, hidden or PLANE[name]) for name, problem in plane.items()]
@@ -88,8 +87,7 @@ def run(
         linear = float(summary["regression_on_inputs"].iloc[-1])
         of_data = tables["nets"][tables["nets"]["dataset"] == dataset]
         figures[dataset] = plot_classes(tables["codes"], net, of_data, linear, data.source.class_names)
-    settings = {"hidden": hidden, "restarts": restarts, "updates": updates}
-    return Result("hidden-space", {"dataset": dataset, "digest": data.digest, **settings}, summary, tables, figures)
+    return Result(summary, tables, figures, {"digest": data.digest})
 
 
 def summarize(nets: Sequence[Net], problems: Mapping[str, Dataset]) -> pd.DataFrame:

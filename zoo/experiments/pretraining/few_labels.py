@@ -8,6 +8,7 @@ JMLR 11, 2010, ask what it is good for.
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,23 +16,24 @@ import pandas as pd
 
 from zoo import datasets
 from zoo.experiments.pretraining.figures import plot_by_labels
-from zoo.experiments.pretraining.nets import compare, evaluate_accuracy, fine_tune, pretrain_nets
-from zoo.experiments.result import Result
-from zoo.utils.constraints import Count, check, check_all
+from zoo.experiments.pretraining.nets import STARTS, compare, fine_tune, pretrain_net, sigmoid_net
+from zoo.experiments.result import Result, experiment, track_cases
+from zoo.utils.constraints import Count
 
 if TYPE_CHECKING:
     from zoo.datasets import Split
 
 
+@experiment("few-labels")
 def run(
     dataset: str = "mnist",
     *,
     labels: tuple[int, ...] = (50, 100, 200, 500, 1000),
-    depth: int = 3,
-    width: int = 200,
-    seeds: int = 5,
-    pretraining_epochs: int = 10,
-    epochs: int = 5,
+    depth: Count = 3,
+    width: Count = 200,
+    seeds: Count = 5,
+    pretraining_epochs: Count = 10,
+    epochs: Count = 5,
     progress: bool = True,
 ) -> Result:
     """Runs the experiment.
@@ -56,34 +58,26 @@ def run(
         UnknownName: Unknown data set.
         DataError: The data cannot be loaded.
     """
-    labels = check("labels", labels, tuple[int, ...])
-    counts = check_all(
-        Count, depth=depth, width=width, seeds=seeds, pretraining_epochs=pretraining_epochs, epochs=epochs
-    )
     data = datasets.load(dataset)
     labels = (*sorted({count for count in labels if count < len(data.train)}), len(data.train))
     labelled = {
         (seed, count): data.with_labels(count, seed=seed).train for seed in range(seeds) for count in labels[:-1]
     }
     accuracies = []
-    for nets in pretrain_nets(
-        data, depth=depth, width=width, seeds=seeds, epochs=pretraining_epochs,
-        description="pre-training by labels", progress=progress,
-    ):  # fmt: skip
+    for seed, start in track_cases(list(product(range(seeds), STARTS)), "pre-training by labels", progress=progress):
+        pretrained = pretrain_net(data, start, depth=depth, width=width, epochs=pretraining_epochs, seed=seed)
         for count in labels:
-            net = nets.create(depth)
-            train = repeat(labelled.get((nets.seed, count), data.train), len(data.train))
-            fine_tune(net, train, epochs=epochs, seed=nets.seed)
-            kind = {"start": nets.start, "labels": count, "seed": nets.seed}
-            updates = int(net.optimizer.iterations.numpy())
-            accuracies.append({**kind, "updates": updates, "accuracy": evaluate_accuracy(net, data)})
+            net = sigmoid_net(data, depth=depth, width=width, seed=seed, pretrained=pretrained)
+            train = repeat(labelled.get((seed, count), data.train), len(data.train))
+            accuracy = fine_tune(net, train, data.test, epochs=epochs, seed=seed)
+            kind = {"start": start, "labels": count, "seed": seed}
+            accuracies.append({**kind, "updates": int(net.optimizer.iterations.numpy()), "accuracy": accuracy})
     table = pd.DataFrame(accuracies)
     return Result(
-        "few-labels",
-        {"dataset": dataset, "digest": data.digest, "labels": labels, **counts},
         compare(table, "labels").reset_index(),
         {"accuracies": table},
         {"accuracies": plot_by_labels(table, data.name)},
+        {"digest": data.digest, "labels": labels},
     )
 
 

@@ -6,15 +6,13 @@ differ in nothing but the hidden layers' initial weights.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import keras
-import numpy as np
 import pandas as pd
 
-from zoo.experiments.result import track_cases
 from zoo.loop.evaluating import evaluate
 from zoo.models.catalogue import create
 from zoo.models.families.pretrained import RBM_LAYERS, SDAE
@@ -32,83 +30,47 @@ STARTS: Mapping[str, Recipe | None] = {"random": None, "autoencoders": SDAE.pret
 FINE_TUNING = replace(SDAE, learning_rate=0.1, learning_rate_decay="none")
 
 
-@dataclass(frozen=True)
-class Nets:
-    """The networks of one seed and start, by depth.
-
-    Args:
-        data: Data set.
-        width: Number of units in each hidden layer.
-        seed: Random seed.
-        start: Name of the start.
-        pretrained: Deepest network, pre-trained; its lower layers are those of a shallower one with the same seed.
-    """
-
-    data: Dataset
-    width: int
-    seed: int
-    start: str
-    pretrained: keras.Model
-
-    def create(self, depth: int) -> keras.Model:
-        """Returns a compiled network of a depth, ready for the training with labels."""
-        net = sigmoid_net(self.data, depth=depth, width=self.width, seed=self.seed)
-        if STARTS[self.start]:
-            start_from(net, self.pretrained)
-        compile_model(net, FINE_TUNING)
-        return net
-
-
-def pretrain_nets(
-    data: Dataset, *, depth: int, width: int, seeds: int, epochs: int, description: str, progress: bool
-) -> Iterator[Nets]:
-    """Yields networks of every seed and start, their hidden layers pre-trained.
-
-    Args:
-        data: Data set.
-        depth: Number of hidden layers of the deepest network.
-        width: Number of units in each.
-        seeds: Number of seeds.
-        epochs: Number of epochs of each layer's pre-training.
-        description: Description of the progress bar.
-        progress: Whether to show the progress on standard error.
-    """
-    cases = [(seed, start) for seed in range(seeds) for start in STARTS]
-    for seed, start in track_cases(cases, description, progress=progress):
-        deepest = sigmoid_net(data, depth=depth, width=width, seed=seed)
-        if recipe := STARTS[start]:
-            pretrain(deepest, recipe, data.train.x, epochs=epochs, seed=seed)
-        yield Nets(data, width, seed, start, deepest)
-
-
-def sigmoid_net(data: Dataset, *, depth: int, width: int, seed: int) -> keras.Model:
-    """Returns a network for a data set with random weights, the same ones for the same seed.
+def sigmoid_net(
+    data: Dataset, *, depth: int, width: int, seed: int, pretrained: keras.Model | None = None
+) -> keras.Model:
+    """Returns a network for a data set, compiled for the training with labels.
 
     Args:
         data: Data set.
         depth: Number of hidden layers.
         width: Number of units in each.
         seed: Random seed of the weights. Keras' global seed is set.
+        pretrained: Network with as many hidden layers or more, whose lowest ones are copied. Defaults to None: random
+            weights.
     """
     keras.utils.set_random_seed(seed)
-    return create("stacked_autoencoder", input_shape=data.input_shape, classes=data.classes, depth=depth, width=width)
+    net = create("stacked_autoencoder", input_shape=data.input_shape, classes=data.classes, depth=depth, width=width)
+    if pretrained is not None:
+        for layer, trained in zip(hidden_layers(net), hidden_layers(pretrained), strict=False):
+            layer.set_weights(trained.get_weights())
+    compile_model(net, FINE_TUNING)
+    return net
 
 
-def pretrain(net: keras.Model, recipe: Recipe, x: np.ndarray, *, epochs: int, seed: int) -> None:
-    """Trains the hidden layers one by one, without labels.
+def pretrain_net(data: Dataset, start: str, *, depth: int, width: int, epochs: int, seed: int) -> keras.Model:
+    """Returns a network whose hidden layers are trained one by one, without labels.
 
-    The training of a layer depends on those below it alone: the lower layers of a deep network are those of a shallower
+    The training of a layer depends only on those below it: the lower layers of a deep network are those of a shallower
     one with the same seed.
 
     Args:
-        net: Network.
-        recipe: Recipe for each layer.
-        x: All inputs, `(examples, ...)`.
+        data: Data set with inputs in [0, 1].
+        start: Name of the start in `STARTS`.
+        depth: Number of hidden layers.
+        width: Number of units in each.
         epochs: Number of epochs for each layer.
         seed: Random seed. Keras' global seed is set.
     """
-    recipe = replace(recipe, epochs=epochs)
-    codes = x.reshape(len(x), -1)
+    net = sigmoid_net(data, depth=depth, width=width, seed=seed)
+    if STARTS[start] is None:
+        return net
+    recipe = replace(STARTS[start], epochs=epochs)
+    codes = data.train.x.reshape(len(data.train), -1)
     for number, stage in enumerate(stages(net, recipe), start=1):
         stage_seed = (seed + 7919 * number) % 2**32
         keras.utils.set_random_seed(stage_seed)
@@ -116,29 +78,23 @@ def pretrain(net: keras.Model, recipe: Recipe, x: np.ndarray, *, epochs: int, se
         fit_by_recipe(learner, recipe, codes, seed=stage_seed)
         stage.hand_over(learner)
         codes = encode(stage.layer, codes)
+    return net
 
 
-def start_from(net: keras.Model, pretrained: keras.Model) -> None:
-    """Gives a network the hidden layers of one that is as deep, or deeper."""
-    for layer, trained in zip(hidden_layers(net), hidden_layers(pretrained), strict=False):
-        layer.set_weights(trained.get_weights())
+def fine_tune(net: keras.Model, train: Split, test: Split, *, epochs: int, seed: int) -> float:
+    """Trains all layers with labels and returns the test accuracy.
 
-
-def fine_tune(net: keras.Model, train: Split, *, epochs: int, seed: int) -> None:
-    """Trains all layers with labels: SGD with a learning rate of 0.1 and batches of 20, as in Vincent et al. 2010.
+    SGD has a learning rate of 0.1 and batches of 20, as in Vincent et al. 2010.
 
     Args:
-        net: Compiled network.
-        train: Labelled examples.
+        net: Network of `sigmoid_net`.
+        train: Labelled training examples.
+        test: Test examples.
         epochs: Number of epochs.
         seed: Random seed of the order of the examples.
     """
     fit_by_recipe(net, FINE_TUNING, train.x, train.y, epochs=epochs, seed=seed)
-
-
-def evaluate_accuracy(net: keras.Model, data: Dataset) -> float:
-    """Returns the share of test examples that a network classifies correctly."""
-    return evaluate(net, data.test.x, data.test.y)["accuracy"]
+    return evaluate(net, test.x, test.y)["accuracy"]
 
 
 def compare(accuracies: pd.DataFrame, by: Literal["depth", "labels"]) -> pd.DataFrame:

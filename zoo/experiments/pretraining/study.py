@@ -6,28 +6,29 @@ Erhan, Bengio, Courville, Manzagol, Vincent and Bengio, «Why does unsupervised 
 
 from __future__ import annotations
 
-from typing import Any
+from itertools import product
 
 import pandas as pd
 
 from zoo import datasets
 from zoo.experiments.pretraining.figures import plot_by_depth, plot_gradients_by_layer
-from zoo.experiments.pretraining.nets import compare, evaluate_accuracy, fine_tune, pretrain_nets
-from zoo.experiments.result import Result
+from zoo.experiments.pretraining.nets import STARTS, compare, fine_tune, pretrain_net, sigmoid_net
+from zoo.experiments.result import Result, experiment, track_cases
 from zoo.telemetry import GradientProbe
-from zoo.utils.constraints import Count, check, check_all
+from zoo.utils.constraints import Count
 
 MEASURED = 1000  # examples that the gradient is measured on
 
 
+@experiment("pretraining")
 def run(
     dataset: str = "mnist",
     *,
     depths: tuple[int, ...] = (1, 2, 3, 4, 5),
-    width: int = 200,
-    seeds: int = 5,
-    pretraining_epochs: int = 10,
-    epochs: int = 10,
+    width: Count = 200,
+    seeds: Count = 5,
+    pretraining_epochs: Count = 10,
+    epochs: Count = 10,
     progress: bool = True,
 ) -> Result:
     """Runs the experiment.
@@ -51,33 +52,28 @@ def run(
         UnknownName: Unknown data set.
         DataError: The data cannot be loaded.
     """
-    depths = tuple(sorted(set(check("depths", depths, tuple[int, ...]))))
-    counts = check_all(Count, width=width, seeds=seeds, pretraining_epochs=pretraining_epochs, epochs=epochs)
+    depths = tuple(sorted(set(depths)))
     data = datasets.load(dataset)
     probe = GradientProbe(data.train.x[:MEASURED], data.train.y[:MEASURED])
     accuracies, gradients = [], []
-    for nets in pretrain_nets(
-        data, depth=depths[-1], width=width, seeds=seeds, epochs=pretraining_epochs,
-        description="pre-training by depth", progress=progress,
-    ):  # fmt: skip
+    for seed, start in track_cases(list(product(range(seeds), STARTS)), "pre-training by depth", progress=progress):
+        pretrained = pretrain_net(data, start, depth=depths[-1], width=width, epochs=pretraining_epochs, seed=seed)
         for depth in depths:
-            net = nets.create(depth)
-            kind: dict[str, Any] = {"start": nets.start, "depth": depth, "seed": nets.seed}
+            net = sigmoid_net(data, depth=depth, width=width, seed=seed, pretrained=pretrained)
             measured = probe.measure(net)[["layer", "variable", "l2", "rms"]]
+            kind = {"start": start, "depth": depth, "seed": seed}
             number = measured.groupby("layer", sort=False).ngroup() + 1
             gradients.append(measured.assign(**kind, number=number)[[*kind, "number", *measured.columns]])
-            fine_tune(net, data.train, epochs=epochs, seed=nets.seed)
-            accuracies.append({**kind, "accuracy": evaluate_accuracy(net, data)})
+            accuracies.append({**kind, "accuracy": fine_tune(net, data.train, data.test, epochs=epochs, seed=seed)})
     table, measures = pd.DataFrame(accuracies), pd.concat(gradients, ignore_index=True)
     return Result(
-        "pretraining",
-        {"dataset": dataset, "digest": data.digest, "depths": depths, **counts},
         summarize(table, measures),
         {"accuracies": table, "gradients": measures},
         {
             "by_depth": plot_by_depth(table, first_layer(measures), data.name),
             "gradients": plot_gradients_by_layer(measures, data.name),
         },
+        {"digest": data.digest, "depths": depths},
     )
 
 

@@ -20,11 +20,11 @@ from keras import ops
 from zoo import datasets
 from zoo.errors import InvalidValue
 from zoo.experiments.rbm.figures import plot_filters, plot_monitors, plot_reconstructions, plot_samples
-from zoo.experiments.result import Result
+from zoo.experiments.result import Result, experiment
 from zoo.layers.rbm import RBM
 from zoo.models.families.rbm import DENSITY
 from zoo.training.in_memory import train_in_memory
-from zoo.utils.constraints import Count, Seed, check, check_all
+from zoo.utils.constraints import Count, Seed
 
 # Both methods use a learning rate that decays to 0, without which persistent chains do not come to rest.
 RECIPE = replace(DENSITY, options={})
@@ -35,15 +35,16 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+@experiment("rbm")
 def run(
     dataset: str = "mnist",
     *,
-    hidden: int = 500,
-    updates: int = 15_000,
+    hidden: Count = 500,
+    updates: Count = 15_000,
     steps: tuple[int, ...] = (1, 10, 100, 1000),
-    runs: int = 100,
+    runs: Count = 100,
     pixels: Pixels = "threshold",
-    seed: int = 0,
+    seed: Seed = 0,
     progress: bool = True,
 ) -> Result:
     """Runs the experiment on images in black and white.
@@ -68,12 +69,11 @@ def run(
         UnknownName: Unknown data set.
         DataError: The data cannot be loaded.
     """
-    counts = check_all(Count, hidden=hidden, updates=updates, runs=runs)
-    steps, seed = tuple(sorted(set(check("steps", steps, tuple[int, ...])))), check("seed", seed, Seed)
+    steps = tuple(sorted(set(steps)))
     data = datasets.load(dataset)
     if len(data.input_shape) != 3:
         raise InvalidValue(f"dataset must be one of images; an example of {dataset} has shape {data.input_shape}.")
-    random = np.random.default_rng(seed) if check("pixels", pixels, Pixels) == "sampled" else None
+    random = np.random.default_rng(seed) if pixels == "sampled" else None
     train, validation, test = (binarize(data.splits[part].x, random) for part in ("train", "validation", "test"))
     monitors, likelihoods, machines = [], [], {}
     for method in METHODS:
@@ -92,8 +92,6 @@ def run(
     kernels = {method: ops.convert_to_numpy(machine.kernel) for method, machine in machines.items()}
     shape = data.input_shape[:2]
     return Result(
-        "rbm",
-        {"dataset": dataset, "digest": data.digest, "steps": steps, "pixels": pixels, "seed": seed, **counts},
         last.merge(measured, on="method").map(lambda value: value if isinstance(value, str) else float(f"{value:.5g}")),
         {"monitors": table, "likelihoods": measured},
         {
@@ -102,6 +100,7 @@ def run(
             "reconstructions": plot_reconstructions({"test images": examples, **images}, shape, data.name),
             "monitors": plot_monitors(table, measured, data.name),
         },
+        {"digest": data.digest, "steps": steps},
     )
 
 

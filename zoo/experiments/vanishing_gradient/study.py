@@ -5,7 +5,7 @@ Nielsen, «Neural Networks and Deep Learning», 2015, chapter 5; then the same w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,11 +14,11 @@ import tensorflow as tf
 
 from zoo import datasets
 from zoo.errors import InvalidValue
-from zoo.experiments.result import Result, track_cases
+from zoo.experiments.result import Result, experiment, track_cases
 from zoo.experiments.vanishing_gradient import nets as many_nets
 from zoo.experiments.vanishing_gradient.figures import plot_accuracies, plot_initial_norms, plot_speeds, plot_variants
 from zoo.experiments.vanishing_gradient.nets import Activation, Initializer
-from zoo.utils.constraints import Count, check_all
+from zoo.utils.constraints import Count
 
 WIDTH, ETA, LAMBDA, BATCH = 30, 0.1, 5.0, 10
 DEPTHS = (1, 2, 3, 4, 10)
@@ -31,6 +31,14 @@ VARIANTS: tuple[tuple[Activation, Initializer], ...] = (
 MEASURED = 1000  # examples that the speed of learning is measured on
 
 
+class Kind(NamedTuple):
+    """A kind of network: activation and initializer of its hidden layers, and their number."""
+
+    activation: Activation
+    initializer: Initializer
+    depth: int
+
+
 class Digits(NamedTuple):
     """Examples as Nielsen's code has them: rows of pixels in [0, 1), one-hot targets, labels."""
 
@@ -39,14 +47,15 @@ class Digits(NamedTuple):
     labels: tf.Tensor
 
 
+@experiment("vanishing-gradient")
 def run(
     dataset: str = "mnist",
     *,
-    seeds: int = 100,
-    curve_seeds: int | None = None,
-    accuracy_seeds: int = 3,
-    updates: int = 500,
-    epochs: int = 30,
+    seeds: Count = 100,
+    curve_seeds: Count | None = None,
+    accuracy_seeds: Count = 3,
+    updates: Count = 500,
+    epochs: Count = 30,
     progress: bool = True,
 ) -> Result:
     """Runs the experiment.
@@ -70,29 +79,23 @@ def run(
         DataError: The data cannot be loaded.
     """
     data = datasets.load(dataset)
-    if curve_seeds is None:
-        curve_seeds = 30 if len(data.train) >= 10_000 else 5
-    settings = check_all(
-        Count, seeds=seeds, curve_seeds=curve_seeds, accuracy_seeds=accuracy_seeds, updates=updates, epochs=epochs
-    )
     if data.validation is None:
         raise InvalidValue(f"dataset must have validation examples; {dataset} has none.")
+    curve_seeds = curve_seeds or (30 if len(data.train) >= 10_000 else 5)
     train, validation = as_nielsen(data.train.x, data.train.y), as_nielsen(data.validation.x, data.validation.y)
     first = Digits(*(part[:MEASURED] for part in train))
 
-    cases = [(*variant, depth) for variant in VARIANTS for depth in DEPTHS]
+    kinds = [Kind(*variant, depth) for variant in VARIANTS for depth in DEPTHS]
     norm_tables, speed_tables, accuracy_tables = [], [], []
-    for case in track_cases(cases, "initial norms", progress=progress):
-        norm_tables.append(initial_norms(first, *case, seeds=range(seeds)))
-    for case in track_cases([case for case in cases if case[2] > 1], "speed of learning", progress=progress):
-        speed_tables.append(learning_speeds(first, *case, seeds=range(curve_seeds), updates=updates))
-    for case in track_cases(cases, "accuracy by depth", progress=progress):
-        accuracy_tables.append(accuracies(train, validation, *case, seeds=range(accuracy_seeds), epochs=epochs))
+    for kind in track_cases(kinds, "initial norms", progress=progress):
+        norm_tables.append(initial_norms(first, kind, seeds=range(seeds)))
+    for kind in track_cases([kind for kind in kinds if kind.depth > 1], "speed of learning", progress=progress):
+        speed_tables.append(learning_speeds(first, kind, seeds=range(curve_seeds), updates=updates))
+    for kind in track_cases(kinds, "accuracy by depth", progress=progress):
+        accuracy_tables.append(accuracies(train, validation, kind, seeds=range(accuracy_seeds), epochs=epochs))
     norms, speeds, table = map(pd.concat, (norm_tables, speed_tables, accuracy_tables))
     published = data.name == "mnist"
     return Result(
-        "vanishing-gradient",
-        {"dataset": dataset, "digest": data.digest, **settings},
         summarize(table, norms),
         {"accuracies": table, "initial_norms": norms, "learning_speeds": speeds},
         {
@@ -101,6 +104,7 @@ def run(
             "learning_speeds": plot_speeds(speeds, data.name, published=published),
             "variants": plot_variants(speeds, data.name),
         },
+        {"digest": data.digest, "curve_seeds": curve_seeds},
     )
 
 
@@ -115,7 +119,7 @@ def summarize(table: pd.DataFrame, norms: pd.DataFrame) -> pd.DataFrame:
         Columns `activation`, `initializer`, `depth`, `accuracy` (%, mean over seeds), `first_layer` and
         `last_layer` (median norm before any update), `ratio` (median over seeds of last over first).
     """
-    kind = ["activation", "initializer", "depth"]
+    kind = list(Kind._fields)
     ends = norms.groupby([*kind, "seed"], sort=False)["norm"].agg(["first", "last"])
     ends["ratio"] = ends["last"] / ends["first"]
     summary = table.groupby(kind, sort=False)["accuracy"].mean().mul(100).round(2).to_frame()
@@ -130,39 +134,30 @@ def as_nielsen(x: np.ndarray, y: np.ndarray) -> Digits:
     return Digits(rows, tf.one_hot(labels, int(y.max()) + 1), labels)
 
 
-def initial_norms(
-    data: Digits, activation: Activation, initializer: Initializer, depth: int, *, seeds: Iterable[int]
-) -> pd.DataFrame:
+def initial_norms(data: Digits, kind: Kind, *, seeds: Sequence[int]) -> pd.DataFrame:
     """Measures the speed of learning of every hidden layer before any update.
 
     Args:
         data: Examples to measure on.
-        activation: Activation of the hidden layers.
-        initializer: Weight initializer.
-        depth: Number of hidden layers.
+        kind: Kind of network.
         seeds: Random seeds, one network each.
 
     Returns:
         Columns `activation`, `initializer`, `depth`, `seed`, `layer` (from 1, the input's side), `norm`.
     """
-    nets = _nets(data, depth, seeds, initializer)
-    a = many_nets.feed_forward(nets, data.x, activation)
-    norms = many_nets.speeds(many_nets.back_propagate(nets, a, data.y, activation)).numpy()
-    index = pd.MultiIndex.from_product([list(seeds), range(1, depth + 1)], names=["seed", "layer"])
-    table = pd.DataFrame({"norm": norms.ravel()}, index=index).reset_index()
-    return _add_columns(table, activation, initializer, depth)
+    nets = _initial_nets(data, kind, seeds)
+    a = many_nets.feed_forward(nets, data.x, kind.activation)
+    norms = many_nets.speeds(many_nets.back_propagate(nets, a, data.y, kind.activation)).numpy()
+    index = pd.MultiIndex.from_product([seeds, range(1, kind.depth + 1)], names=["seed", "layer"])
+    return _add_kind(pd.DataFrame({"norm": norms.ravel()}, index=index).reset_index(), kind)
 
 
-def learning_speeds(
-    data: Digits, activation: Activation, initializer: Initializer, depth: int, *, seeds: Iterable[int], updates: int
-) -> pd.DataFrame:
+def learning_speeds(data: Digits, kind: Kind, *, seeds: Sequence[int], updates: int) -> pd.DataFrame:
     """Measures the speed of learning of every hidden layer over full-batch updates.
 
     Args:
         data: Examples to train and to measure on.
-        activation: Activation of the hidden layers.
-        initializer: Weight initializer.
-        depth: Number of hidden layers.
+        kind: Kind of network.
         seeds: Random seeds, one network each.
         updates: Number of updates; the norms of row j are those before update j.
 
@@ -170,59 +165,40 @@ def learning_speeds(
         Columns `activation`, `initializer`, `depth`, `update` (from 0), `layer`, and the `min`,
         `median` and `max` of the norm over the seeds.
     """
-    nets = _nets(data, depth, seeds, initializer)
     _, norms = many_nets.learning_speeds(
-        nets, data.x, data.y, updates=updates, activation=activation, eta=ETA, lmbda=LAMBDA
-    )
-    index = pd.MultiIndex.from_product([range(updates), range(1, depth + 1)], names=["update", "layer"])
+        _initial_nets(data, kind, seeds), data.x, data.y, updates=updates, activation=kind.activation, eta=ETA,
+        lmbda=LAMBDA,
+    )  # fmt: skip
+    index = pd.MultiIndex.from_product([range(updates), range(1, kind.depth + 1)], names=["update", "layer"])
     summaries = {name: getattr(np, name)(norms.numpy(), axis=1).ravel() for name in ("min", "median", "max")}
-    return _add_columns(pd.DataFrame(summaries, index=index).reset_index(), activation, initializer, depth)
+    return _add_kind(pd.DataFrame(summaries, index=index).reset_index(), kind)
 
 
-def accuracies(
-    train: Digits,
-    validation: Digits,
-    activation: Activation,
-    initializer: Initializer,
-    depth: int,
-    *,
-    seeds: Iterable[int],
-    epochs: int,
-) -> pd.DataFrame:
+def accuracies(train: Digits, validation: Digits, kind: Kind, *, seeds: Sequence[int], epochs: int) -> pd.DataFrame:
     """Trains networks in full and returns their accuracy on the validation set after the last epoch.
 
     Args:
         train: Training examples.
         validation: Validation examples.
-        activation: Activation of the hidden layers.
-        initializer: Weight initializer.
-        depth: Number of hidden layers.
+        kind: Kind of network.
         seeds: Random seeds of the weights and of the order of the examples, one network each.
         epochs: Number of epochs.
 
     Returns:
         Columns `activation`, `initializer`, `depth`, `seed`, `accuracy`.
     """
-    nets = _nets(train, depth, seeds, initializer)
+    nets = _initial_nets(train, kind, seeds)
     orders = zip(*(_orders(len(train.labels), seed) for seed in seeds), strict=True)
     for _, order in zip(range(epochs), orders, strict=False):
-        nets = many_nets.train_epoch(
-            nets,
-            train.x,
-            train.y,
-            tf.constant(np.stack(order, axis=1)),
-            activation=activation,
-            eta=ETA,
-            lmbda=LAMBDA,
-        )
-    shares = many_nets.accuracies(nets, validation.x, validation.labels, activation=activation)
-    table = pd.DataFrame({"seed": list(seeds), "accuracy": shares.numpy()})
-    return _add_columns(table, activation, initializer, depth)
+        rows = tf.constant(np.stack(order, axis=1))
+        nets = many_nets.train_epoch(nets, train.x, train.y, rows, activation=kind.activation, eta=ETA, lmbda=LAMBDA)
+    shares = many_nets.accuracies(nets, validation.x, validation.labels, activation=kind.activation)
+    return _add_kind(pd.DataFrame({"seed": seeds, "accuracy": shares.numpy()}), kind)
 
 
-def _nets(data: Digits, depth: int, seeds: Iterable[int], initializer: Initializer) -> many_nets.Nets:
-    sizes = [data.x.shape[1], *[WIDTH] * depth, data.y.shape[1]]
-    return many_nets.initial_nets(sizes, list(seeds), initializer)
+def _initial_nets(data: Digits, kind: Kind, seeds: Sequence[int]) -> many_nets.Nets:
+    sizes = [data.x.shape[1], *[WIDTH] * kind.depth, data.y.shape[1]]
+    return many_nets.initial_nets(sizes, seeds, kind.initializer)
 
 
 def _orders(examples: int, seed: int) -> Iterator[np.ndarray]:
@@ -233,6 +209,5 @@ def _orders(examples: int, seed: int) -> Iterator[np.ndarray]:
         yield random.permutation(examples)[:count].reshape(-1, BATCH)
 
 
-def _add_columns(table: pd.DataFrame, activation: Activation, initializer: Initializer, depth: int) -> pd.DataFrame:
-    labels = {"activation": activation, "initializer": initializer, "depth": depth}
-    return table.assign(**labels)[[*labels, *table.columns]]
+def _add_kind(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
+    return table.assign(**kind._asdict())[[*kind._fields, *table.columns]]

@@ -85,14 +85,16 @@ class TestOnTheRealDigits:
         [(2, [0.0605, 0.301]), (3, [0.0116, 0.0553, 0.287]), (4, [0.0023, 0.0115, 0.0586, 0.291])],
     )
     def test_the_medians_of_a_hundred_seeds_are_those_computed_elsewhere(self, first_thousand, depth, medians):
-        norms = vanishing_gradient.initial_norms(first_thousand, "sigmoid", "nielsen", depth, seeds=range(100))
+        norms = vanishing_gradient.initial_norms(
+            first_thousand, vanishing_gradient.Kind("sigmoid", "nielsen", depth), seeds=range(100)
+        )
         np.testing.assert_allclose(norms.groupby("layer")["norm"].median(), medians, rtol=0.1)
 
     @pytest.mark.parametrize("depth", [2, 4])
     def test_nielsen_s_recorded_norms_lie_within_thirty_seeds(self, first_thousand, depth):
-        speeds = vanishing_gradient.learning_speeds(
-            first_thousand, "sigmoid", "nielsen", depth, seeds=range(30), updates=401
-        ).set_index("update")
+        kind = vanishing_gradient.Kind("sigmoid", "nielsen", depth)
+        speeds = vanishing_gradient.learning_speeds(first_thousand, kind, seeds=range(30), updates=401)
+        speeds = speeds.set_index("update")
         for update in (0, 1, 10, 50, 100, 200, 400):
             band = speeds.loc[update].sort_values("layer")
             recorded = np.array(published.LEARNING_SPEED[depth][update])
