@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import keras
 import numpy as np
 
-from zoo.datasets import Dataset
+from zoo.datasets import Dataset, Split
 from zoo.pretraining import Stage, encode, output_stage, stages
 from zoo.recipes import Recipe
 from zoo.recipes.compiling import compile_model
@@ -18,7 +19,7 @@ from zoo.runs.configuration import Configuration
 from zoo.runs.folder import RunFolder
 from zoo.runs.options import RunOptions
 from zoo.runs.run import StageRun
-from zoo.training.stage import StagePlan, open_stage_folder, run_stage
+from zoo.training.stage import open_stage_folder, run_stage
 
 
 def pretrain(
@@ -48,25 +49,23 @@ def pretrain(
     runs: list[StageRun] = []
     for number, (stage, stage_recipe) in enumerate(plan, start=1):
         seed = (configuration.seed + 7919 * number) % 2**32
-        examples = _select_examples(codes, data, stage, stage_recipe)
+        stage_configuration = replace(
+            configuration,
+            model=stage.name,
+            dataset=_make_dataset(codes, data, stage, stage_recipe),
+            recipe=stage_recipe,
+            seed=seed,
+        )
         keras.utils.set_random_seed(seed)
         # The scope ends before the training: what one worker did alone in it, the others would wait for.
         with model.distribute_strategy.scope():
             learner = stage.make_learner()
-            compile_model(learner, stage_recipe, steps_per_epoch=stage_recipe.count_steps(len(examples["train"][0])))
-        stage_plan = StagePlan(
-            name=stage.name,
-            model=learner,
-            recipe=stage_recipe,
-            train=examples["train"],
-            validation=examples.get("validation"),
-            classes=data.classes,
-            seed=seed,
-            title=f"{configuration.model} on {data.name}, stage {stage.name}",
-            label=f"{stage.name}, stage {number} of {len(plan) + 1}",
-        )
+            compile_model(learner, stage_recipe, steps_per_epoch=stage_configuration.steps_per_epoch)
         content = {"stage": stage.name, "recipe": stage_recipe.to_dict(), "run": _digest(configuration), "seed": seed}
-        runs.append(run_stage(stage_plan, open_stage_folder(folder, f"{number}-{stage.name}", content), options))
+        stage_folder = open_stage_folder(folder, f"{number}-{stage.name}", content)
+        title = f"{configuration.model} on {data.name}, stage {stage.name}"
+        label = f"{stage.name}, stage {number} of {len(plan) + 1}"
+        runs.append(run_stage(learner, stage_configuration, stage_folder, options, title=title, label=label))
         if runs[-1].status != "finished":
             break
         stage.hand_over(learner)
@@ -83,17 +82,16 @@ def _flatten_inputs(configuration: Configuration) -> dict[str, np.ndarray]:
     return {name: x.reshape(len(x), -1) * scale for name, x in inputs.items()}
 
 
-def _select_examples(
-    codes: Mapping[str, np.ndarray], data: Dataset, stage: Stage, recipe: Recipe
-) -> dict[str, tuple[np.ndarray, Any]]:
-    """Returns the training and validation examples of a stage, made of the codes of the layers below it."""
-    labels = {name: data.splits[name].y for name in codes if name != "unlabelled"}
-    if recipe.objective.needs_labels:
-        return {name: (codes[name], y) for name, y in labels.items()}
-    if not stage.with_labels:
-        return {name: (codes["unlabelled" if name == "train" else name], None) for name in labels}
-    one_hot = {name: keras.utils.to_categorical(y, data.classes).astype("float32") for name, y in labels.items()}
-    return {name: (np.concatenate([codes[name], one_hot[name]], axis=1), None) for name in labels}
+def _make_dataset(codes: Mapping[str, np.ndarray], data: Dataset, stage: Stage, recipe: Recipe) -> Dataset:
+    """Returns the data set of a stage, whose inputs are the codes of the layers below it."""
+    splits: Any = {name: Split(codes[name], split.y) for name, split in data.splits.items() if name in codes}
+    if stage.with_labels:
+        for name, split in splits.items():
+            one_hot = keras.utils.to_categorical(split.y, data.classes)
+            splits[name] = Split(np.concatenate([split.x, one_hot], axis=1), split.y)
+    elif not recipe.objective.needs_labels:
+        splits["train"] = Split(codes["unlabelled"], np.zeros(len(codes["unlabelled"])))  # the labels are not used
+    return replace(data, **splits)
 
 
 def _digest(configuration: Configuration) -> str:

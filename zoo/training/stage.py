@@ -6,7 +6,6 @@ import contextlib
 import json
 import math
 import time
-from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -14,7 +13,7 @@ import pandas as pd
 
 from zoo.errors import InvalidValue
 from zoo.loop.checkpoint import Checkpoint
-from zoo.recipes import Recipe
+from zoo.runs.configuration import Configuration
 from zoo.runs.folder import RunFolder
 from zoo.runs.options import RunOptions
 from zoo.runs.plots import plot_learning_curve
@@ -26,41 +25,26 @@ from zoo.training.progress_bar import ProgressBar
 from zoo.training.table_writer import TableWriter
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class StagePlan:
-    """What a stage trains.
-
-    Args:
-        name: Name of what is trained.
-        model: Compiled model.
-        recipe: Recipe.
-        train: Inputs and labels; None for the labels of a model that needs none.
-        validation: Inputs and labels to validate on, or None.
-        classes: Number of classes.
-        seed: Random seed of the order of the examples.
-        title: Title of the figures.
-        label: Label of the progress bar. Defaults to none.
-    """
-
-    name: str
-    model: keras.Model
-    recipe: Recipe
-    train: tuple[Any, Any]
-    validation: tuple[Any, Any] | None
-    classes: int
-    seed: int
-    title: str
-    label: str = ""
-
-
-def run_stage(plan: StagePlan, folder: RunFolder, options: RunOptions) -> StageRun:
+def run_stage(
+    model: keras.Model,
+    configuration: Configuration,
+    folder: RunFolder,
+    options: RunOptions,
+    *,
+    title: str,
+    label: str = "",
+) -> StageRun:
     """Trains a model, from its checkpoint if there is one, and writes the files of the training.
 
     Args:
-        plan: What the stage trains.
+        model: Compiled model.
+        configuration: Configuration of the stage: name, recipe, data and seed.
         folder: Folder of the files.
         options: Options of the run.
+        title: Title of the figures.
+        label: Label of the progress bar. Defaults to none.
     """
+    recipe, data = configuration.recipe, configuration.dataset
     recorder = GradientRecorder(
         activations="activations" in options.record,
         histograms="histograms" in options.record,
@@ -71,27 +55,28 @@ def run_stage(plan: StagePlan, folder: RunFolder, options: RunOptions) -> StageR
     position = checkpoint.position()
     if position:
         tables.restore(position.epoch)
-    is_finished = position is not None and position.epoch >= plan.recipe.epochs
+    is_finished = position is not None and position.epoch >= recipe.epochs
     status: Status = "finished"
     start = time.perf_counter()
     with contextlib.ExitStack() as stack:
         callbacks = [recorder, tables, stack.enter_context(Interrupt())]
         if (options.progress or options.watch) and folder.writes and not is_finished:
             bar = ProgressBar(
-                epochs=plan.recipe.epochs,
-                steps_per_epoch=plan.recipe.count_steps(len(plan.train[0])),
+                epochs=recipe.epochs,
+                steps_per_epoch=configuration.steps_per_epoch,
                 watch=recorder if options.watch else None,
-                label=plan.label,
+                label=label,
             )
             callbacks.append(stack.enter_context(bar))
         try:
             fit_by_recipe(
-                plan.model,
-                plan.recipe,
-                *plan.train,
-                classes=plan.classes,
-                validation=plan.validation,
-                seed=plan.seed,
+                model,
+                recipe,
+                data.train.x,
+                data.train.y,
+                classes=data.classes,
+                validation=(data.validation.x, data.validation.y) if data.validation else None,
+                seed=configuration.seed,
                 callbacks=callbacks,
                 checkpoint=checkpoint,
                 checkpoint_every=options.checkpoint_every,
@@ -100,10 +85,10 @@ def run_stage(plan: StagePlan, folder: RunFolder, options: RunOptions) -> StageR
             status = "interrupted"
     tables.write_gradients()
     if error := explain_failure(tables.metrics, recorder):
-        status, error = "failed", f"{error} A learning rate below {plan.recipe.learning_rate:g} may help."
+        status, error = "failed", f"{error} A learning rate below {recipe.learning_rate:g} may help."
     position = checkpoint.position()
     stage = StageRun(
-        name=plan.name,
+        name=configuration.model,
         status=status,
         folder=folder.path,
         metrics=tables.metrics,
@@ -111,17 +96,17 @@ def run_stage(plan: StagePlan, folder: RunFolder, options: RunOptions) -> StageR
         seconds=position.seconds if position else time.perf_counter() - start,
         error=error,
     )
-    _write_stage(stage, plan, folder)
+    _write_stage(stage, model, folder, title)
     return stage
 
 
-def _write_stage(stage: StageRun, plan: StagePlan, folder: RunFolder) -> None:
+def _write_stage(stage: StageRun, model: keras.Model, folder: RunFolder, title: str) -> None:
     folder.write_table("metrics.csv", stage.metrics)
-    folder.write_model("model.keras", plan.model)
+    folder.write_model("model.keras", model)
     if len(stage.metrics):
-        folder.write_figure("learning_curve.png", plot_learning_curve(stage.metrics, title=plan.title))
+        folder.write_figure("learning_curve.png", plot_learning_curve(stage.metrics, title=title))
     if len(stage.gradients):
-        folder.write_figure("gradients.png", plot_gradients(stage.gradients, title=plan.title))
+        folder.write_figure("gradients.png", plot_gradients(stage.gradients, title=title))
 
 
 def open_stage_folder(parent: RunFolder, name: str, content: dict[str, Any]) -> RunFolder:

@@ -57,15 +57,15 @@ class TableWriter(keras.callbacks.Callback):
     def write_gradients(self) -> None:
         """Writes the sizes of the gradients, everything measured of them, and the other records."""
         details = self._recorder.frame(full=True)
-        self._folder.write_table("gradients.csv", details[list(COLUMNS)])
-        self._folder.write_table("gradient_details.csv", details)
-        others = {
-            "activations.csv": self._recorder.activation_frame(full=True),
-            "histograms.csv": self._recorder.histogram_frame(),
+        tables = {
+            "gradients": details[list(COLUMNS)],
+            "gradient_details": details,
+            "activations": self._recorder.activation_frame(full=True),
+            "histograms": self._recorder.histogram_frame(),
         }
-        for name, table in others.items():
-            if len(table):
-                self._folder.write_table(name, table)
+        for name, table in tables.items():
+            if len(table) or name.startswith("gradient"):
+                self._folder.write_table(f"{name}.csv", table)
 
 
 def sort_metrics(logs: Mapping[str, float]) -> dict[str, float]:

@@ -177,12 +177,16 @@ def resume(
 
 def _run(configuration: Configuration, folder: RunFolder, options: RunOptions, strategy: Any) -> Run:
     from zoo.training.pipeline import pretrain
+    from zoo.training.stage import run_stage
 
+    name = configuration.model
     with explain_lost_workers(strategy), _precision(options.mixed_precision):
         model = _create(configuration, strategy)
         stages = pretrain(model, configuration, folder, options)
         if all(stage.status == "finished" for stage in stages):
-            stages.append(_train(model, configuration, folder, options, number=len(stages) + 1))
+            title = f"{name} on {configuration.dataset.name}, recipe {configuration.recipe.name}"
+            label = f"{name}, stage {len(stages) + 1} of {len(stages) + 1}" if stages else ""
+            stages.append(run_stage(model, configuration, folder, options, title=title, label=label))
         run = _finish(model, stages, configuration, folder)
     write_result(run, folder)
     if run.error:
@@ -203,27 +207,6 @@ def _create(configuration: Configuration, strategy: Any) -> keras.Model:
         compile_model(model, configuration.recipe, steps_per_epoch=configuration.steps_per_epoch)
     remember(model, configuration.origin)
     return model
-
-
-def _train(
-    model: keras.Model, configuration: Configuration, folder: RunFolder, options: RunOptions, *, number: int
-) -> StageRun:
-    """Trains all layers together, as the last stage of the run."""
-    from zoo.training.stage import StagePlan, run_stage
-
-    data, name = configuration.dataset, configuration.model
-    plan = StagePlan(
-        name=name,
-        model=model,
-        recipe=configuration.recipe,
-        train=(data.train.x, data.train.y),
-        validation=(data.validation.x, data.validation.y) if data.validation else None,
-        classes=data.classes,
-        seed=configuration.seed,
-        title=f"{name} on {data.name}, recipe {configuration.recipe.name}",
-        label=f"{name}, stage {number} of {number}" if number > 1 else "",
-    )
-    return run_stage(plan, folder, options)
 
 
 def _finish(model: keras.Model, stages: Sequence[StageRun], configuration: Configuration, folder: RunFolder) -> Run:
