@@ -163,11 +163,11 @@ class TestMissingNames:
             (lambda: private.set_oracle_random_state(object(), 0), "cannot be resumed", "_random_state"),
         ],
     )
-    def test_a_missing_name_is_told_with_the_releases_that_have_it(self, call, problem, name):
+    def test_the_error_for_a_missing_name_lists_releases_that_have_it(self, call, problem, name):
         with pytest.raises(RuntimeError, match=rf"{problem} with Keras {keras.__version__}.*no {name}.*{self.KNOWN}"):
             call()
 
-    def test_a_module_that_moved_is_told_too(self, monkeypatch):
+    def test_a_missing_module_has_the_same_error(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "tensorflow.python.eager.context", None)
         with pytest.raises(RuntimeError, match=rf"tensorflow.python.eager has no context. {self.KNOWN}"):
             private.set_worker_timeout({"worker": 2}, 20)
