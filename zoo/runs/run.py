@@ -124,17 +124,15 @@ def open_run(path: str | Path) -> Run:
         raise InvalidValue(f"There is no run of zoo.train in {path}: its config.json has no model and recipe.")
     total = result.get("seconds", math.nan)
     seconds = {stage["name"]: stage["seconds"] for stage in result.get("stages", ())}
-    last = _read_stage(
-        folder, config["model"], result.get("status", "unfinished"), seconds.get(config["model"], total),
-        result.get("error", ""),
-    )  # fmt: skip
-    stages = []
-    for directory in sorted(folder.path.glob("[0-9]*-*")):
-        config = RunFolder(directory).read_json("config.json")
-        name = config.get("stage", directory.name)
-        stage = _read_stage(RunFolder(directory), name, "finished", seconds.get(name, math.nan))
-        is_finished = len(stage.metrics) >= config.get("recipe", {}).get("epochs", math.inf)
-        stages.append(stage if is_finished else replace(stage, status="unfinished"))
+    last = StageRun(
+        name=config["model"],
+        status=result.get("status", "unfinished"),
+        folder=folder.path,
+        seconds=seconds.get(config["model"], total),
+        error=result.get("error", ""),
+        **_read_tables(folder),
+    )
+    stages = [_read_stage(RunFolder(path), seconds) for path in sorted(folder.path.glob("[0-9]*-*")) if path.is_dir()]
     return Run(
         **{**vars(last), "seconds": total},
         stages=(*stages, last),
@@ -162,19 +160,25 @@ def write_result(run: Run, folder: RunFolder) -> None:
     folder.write_json("result.json", content)
 
 
-def _read_stage(folder: RunFolder, name: str, status: Status, seconds: float, error: str = "") -> StageRun:
+def _read_stage(folder: RunFolder, seconds: Mapping[str, float]) -> StageRun:
+    config, tables = folder.read_json("config.json"), _read_tables(folder)
+    name = config.get("stage", folder.path.name)
+    is_finished = len(tables["metrics"]) >= config.get("recipe", {}).get("epochs", math.inf)
+    return StageRun(
+        name=name,
+        status="finished" if is_finished else "unfinished",
+        folder=folder.path,
+        seconds=seconds.get(name, math.nan),
+        **tables,
+    )
+
+
+def _read_tables(folder: RunFolder) -> dict[str, Any]:
     import pandas as pd
 
     columns = {"metrics": ["epoch", "loss"], "gradients": ["epoch", "step", "layer", "variable"]}
     tables = {kind: folder.read_table(f"{kind}.csv") for kind in columns}
-    return StageRun(
-        name=name,
-        status=status,
-        folder=folder.path,
-        **{kind: pd.DataFrame(columns=columns[kind]) if table is None else table for kind, table in tables.items()},
-        seconds=seconds,
-        error=error,
-    )
+    return {kind: pd.DataFrame(columns=columns[kind]) if table is None else table for kind, table in tables.items()}
 
 
 def _load_model(run: Run) -> keras.Model:
