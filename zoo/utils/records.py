@@ -48,7 +48,7 @@ class Record:
             InvalidValue: A field is missing, unknown or invalid.
         """
         fields = dataclasses.fields(cls)
-        required = [field.name for field in fields if field.default is field.default_factory]
+        required = [field.name for field in fields if field.default is field.default_factory is dataclasses.MISSING]
         check_keys(cls.__name__, content, required, allowed=annotations_of(cls))
         return cls(**content)
 
