@@ -45,11 +45,7 @@ def run_stage(
         label: Label of the progress bar. Defaults to none.
     """
     recipe, data = configuration.recipe, configuration.dataset
-    recorder = GradientRecorder(
-        activations="activations" in options.record,
-        histograms="histograms" in options.record,
-        log_dir=folder.path / "tensorboard" if "tensorboard" in options.record and folder.writes else None,
-    )
+    recorder = _make_recorder(folder, options)
     tables = TableWriter(folder, recorder)
     checkpoint = Checkpoint(folder.path / "checkpoint.npz", writes=folder.writes)
     position = checkpoint.position()
@@ -98,6 +94,14 @@ def run_stage(
     )
     _write_stage(stage, model, folder, title)
     return stage
+
+
+def _make_recorder(folder: RunFolder, options: RunOptions) -> GradientRecorder:
+    return GradientRecorder(
+        activations="activations" in options.record,
+        histograms="histograms" in options.record,
+        log_dir=folder.path / "tensorboard" if "tensorboard" in options.record and folder.writes else None,
+    )
 
 
 def _write_stage(stage: StageRun, model: keras.Model, folder: RunFolder, title: str) -> None:
