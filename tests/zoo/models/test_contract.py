@@ -127,6 +127,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_others(name):
     assert (weights(3) != weights(4)).any()
 
 
+@pytest.mark.large
 def test_a_saved_run_opens_where_this_package_is_not_installed(tmp_path):
     models = {}
     for name in zoo.list_models():

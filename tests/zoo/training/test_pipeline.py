@@ -97,12 +97,11 @@ class TestResume:
     @pytest.mark.parametrize(
         ("name", "at"),
         [
-            pytest.param(name, at, marks=pytest.mark.xdist_group(name))
-            for name, at in [
-                *(("dbn", at) for at in [(2, 0), (4, 1)]),
-                ("stacked_autoencoder", (2, 1)),
-                ("generative_dbn", (4, 1)),
-            ]
+            *(pytest.param("dbn", at, marks=pytest.mark.xdist_group("dbn")) for at in [(2, 0), (4, 1)]),
+            pytest.param("stacked_autoencoder", (2, 1), marks=pytest.mark.xdist_group("stacked_autoencoder")),
+            pytest.param(
+                "generative_dbn", (4, 1), marks=[pytest.mark.xdist_group("generative_dbn"), pytest.mark.large]
+            ),
         ],
     )
     def test_an_interrupted_run_ends_with_the_weights_of_a_whole_one(self, tmp_path, monkeypatch, whole, name, at):
@@ -132,6 +131,7 @@ class TestResume:
         finished = [path for path in before if int(path.parent.name[0]) < number]
         assert all(path.stat().st_mtime_ns == before[path] for path in finished)  # not trained again
 
+    @pytest.mark.large
     def test_a_killed_run(self, tmp_path):
         whole = train(tmp_path / "whole", pretraining_epochs=6)
         command = [sys.executable, "-m", "zoo.cli", "train", "dbn", "--epochs", "2", "--pretraining-epochs", "6"]
@@ -201,6 +201,7 @@ class TestInvalidArguments:
         assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.large
 def test_two_workers_train_every_stage_and_one_writes(tmp_path):
     command = [sys.executable, "-m", "zoo.cli", "train", "dbn", "--epochs", "1", "--pretraining-epochs", "1"]
     command += ["--set", "width=12", "--set", "depth=2", "--workers", "2", "--run-dir", tmp_path / "run"]
