@@ -6,13 +6,13 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from zoo.datasets.split import Split, make_batches
 from zoo.errors import InvalidValue
-from zoo.utils.constraints import Seed, at_least, check
+from zoo.utils.constraints import Count, Seed, check
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,7 +120,7 @@ class Dataset:
         """
         if part not in self.splits:
             raise InvalidValue(f"part must be one of {', '.join(map(repr, self.splits))}; got {part!r}.")
-        batch_size = check("batch_size", batch_size, Annotated[int, at_least(1)])
+        batch_size = check("batch_size", batch_size, Count)
         split = self.splits[part]
         shuffle = part == "train" if shuffle is None else shuffle
         return make_batches(split.x, split.y, batch_size, shuffle=shuffle, seed=seed)
@@ -139,19 +139,18 @@ class Dataset:
         >>> datasets.load("digits").with_labels(100).class_counts["train"].tolist()
         [10, 10, 10, 10, 10, 10, 10, 10, 10, 10]
         """
-        count = check("labels", count, Annotated[int, at_least(1)])
+        count = check("labels", count, Count)
         kinds, kind = (self.classes, "class") if self.longest is None else (self.longest, "length")
+        if not kinds <= count <= len(self.train):
+            raise InvalidValue(f"labels must be from {kinds}, one per {kind}, to {len(self.train)}; got {count}.")
         label_of = self.train.y if self.longest is None else self.train.y[:, 0]
-        random = np.random.default_rng(seed)
-        order = random.permutation(len(self.train))
+        order = np.random.default_rng(seed).permutation(len(self.train))
         # The first of every class, then the second of every class, and so on.
         rank = np.empty(len(order), int)
         for label in range(kinds):
             of_class = order[label_of[order] == label]
             rank[of_class] = np.arange(len(of_class))
         rows = order[np.argsort(rank[order], kind="stable")]
-        if not kinds <= count <= len(self.train):
-            raise InvalidValue(f"labels must be from {kinds}, one per {kind}, to {len(self.train)}; got {count}.")
         rows = np.sort(rows[:count])
         return replace(self, train=Split(self.train.x[rows], self.train.y[rows]))
 

@@ -15,7 +15,7 @@ import numpy as np
 from zoo.datasets import digits, mnist
 from zoo.datasets.dataset import Dataset, Source, Split
 from zoo.errors import InvalidValue
-from zoo.utils.constraints import Seed, at_least, check, non_negative, positive
+from zoo.utils.constraints import Count, Seed, check, non_negative, positive
 
 
 def sequences(
@@ -58,10 +58,10 @@ def sequences(
     ((12, 28, 1), [2, 9, 8, 9])
     """
     per_digit = check("per_digit", per_digit, Annotated[float, positive])
-    longest = check("longest", longest, Annotated[int, at_least(1)])
+    longest = check("longest", longest, Count)
     noise = check("noise", noise, Annotated[float, non_negative])
     shift = check("shift", shift, Annotated[int, non_negative])
-    shrink = check("shrink", shrink, Annotated[int, at_least(1)])
+    shrink = check("shrink", shrink, Count)
     seed = check("seed", seed, Seed)
     if data.longest is not None or len(data.input_shape) != 3:
         raise InvalidValue(f"data must be images with one label each, such as digits; got {data.name}.")

@@ -7,11 +7,11 @@ from zoo.errors import DataError
 
 
 @pytest.fixture
-def put(empty_machine):
-    """Puts a file where MNIST is looked for."""
+def write(empty_machine):
+    """Writes a file where MNIST is searched."""
     empty_machine.mkdir(parents=True)
 
-    def put(content=None, **arrays):
+    def write(content=None, **arrays):
         path = empty_machine / "mnist.npz"
         if arrays:
             np.savez_compressed(path, **arrays)
@@ -19,7 +19,7 @@ def put(empty_machine):
             path.write_bytes(content)
         return path
 
-    return put
+    return write
 
 
 def arrays(n=5):
@@ -27,28 +27,28 @@ def arrays(n=5):
     return {"x_train": images, "y_train": labels, "x_test": images, "y_test": labels}
 
 
-def test_other_images_are_refused(put):
-    put(**arrays())
+def test_other_images_are_refused(write):
+    write(**arrays())
     with pytest.raises(DataError, match="does not hold the data of mnist.npz"):
         datasets.load("mnist")
 
 
-def test_missing_arrays_are_refused(put):
-    put(x_train=np.zeros(3))
+def test_missing_arrays_are_refused(write):
+    write(x_train=np.zeros(3))
     with pytest.raises(DataError, match="mnist.npz is truncated, damaged or another kind of file"):
         datasets.load("mnist")
 
 
-def test_a_file_cut_off_anywhere_is_refused(put):
-    whole = put(**arrays()).read_bytes()
-    for length in (0, 10, len(whole) // 2, len(whole) - 1):
-        put(whole[:length])
+def test_a_truncated_file_is_refused(write):
+    content = write(**arrays()).read_bytes()
+    for length in (0, 10, len(content) // 2, len(content) - 1):
+        write(content[:length])
         with pytest.raises(DataError, match="mnist.npz is truncated, damaged or another kind of file"):
             datasets.load("mnist")
 
 
-def test_a_file_that_would_run_code_is_refused(put):
-    put(**{**arrays(), "x_train": np.array([print], dtype=object)})
+def test_a_file_that_would_run_code_is_refused(write):
+    write(**{**arrays(), "x_train": np.array([print], dtype=object)})
     with pytest.raises(DataError, match="truncated, damaged or another kind of file"):
         datasets.load("mnist")
 

@@ -33,14 +33,14 @@ def test_rows_separated_by_spaces_or_commas_are_read(tmp_path, text):
 )
 def test_a_damaged_row_is_refused(empty_machine, row):
     empty_machine.mkdir(parents=True)
-    (empty_machine / "semeion.data").write_text("\n".join(" ".join(each) for each in (ROW_0, row)))
+    (empty_machine / "semeion.data").write_text("\n".join(" ".join(numbers) for numbers in (ROW_0, row)))
     with pytest.raises(DataError, match="semeion.data is truncated, damaged or another kind of file"):
         datasets.load("semeion")
 
 
 def test_rows_of_another_data_set_are_refused(empty_machine):
     empty_machine.mkdir(parents=True)
-    (empty_machine / "semeion.data").write_text("\n".join(" ".join(each) for each in (ROW_0, ROW_7)))
+    (empty_machine / "semeion.data").write_text("\n".join(" ".join(numbers) for numbers in (ROW_0, ROW_7)))
     with pytest.raises(DataError, match="does not hold the data of semeion.data"):
         datasets.load("semeion")
 
@@ -51,20 +51,20 @@ class TestTheRealFile:
         _, y = semeion.read()
         assert np.bincount(y).tolist() == [161, 162, 159, 159, 161, 159, 161, 158, 155, 158]
 
-    def test_its_nearest_neighbours_are_as_often_right_as_was_computed_elsewhere(self):
+    def test_nearest_neighbors_have_an_accuracy_computed_elsewhere(self):
         x, y = semeion.read()
         flat = x.reshape(len(x), -1)
         distance = flat @ (1 - flat.T) + (1 - flat) @ flat.T
         np.fill_diagonal(distance, 999)
         assert (y[distance.argsort(axis=1, kind="stable")[:, 0]] == y).sum() == 1593 - 132
 
-    def test_half_is_for_test_shuffled_and_stratified(self):
+    def test_the_test_set_is_a_shuffled_stratified_half(self):
         data = datasets.load("semeion", validation=0)
         assert (len(data.train), len(data.test)) == (797, 796)
         assert np.abs(np.diff(list(data.class_counts.values()), axis=0)).max() <= 1
         assert (np.diff(data.train.y) != 0).mean() > 0.8
 
-    def test_it_reads_the_same_separated_by_commas(self, tmp_path, monkeypatch):
+    def test_commas_as_separators_give_the_same_data(self, tmp_path, monkeypatch):
         path = cache.find(semeion.FILE)
         digest = datasets.load("semeion").digest
         commas = "\n".join(",".join(line.split()) for line in path.read_text().splitlines())

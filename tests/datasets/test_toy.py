@@ -7,7 +7,7 @@ from zoo import datasets
 
 
 @pytest.mark.parametrize("name", ["xor", "rings", "moons", "spirals"])
-def test_no_line_separates_the_classes_and_their_neighbours_do(name):
+def test_neighbors_separate_the_classes_and_no_line_does(name):
     data = datasets.load(name)
     line = LogisticRegression().fit(data.train.x, data.train.y)
     near = KNeighborsClassifier(5).fit(data.train.x, data.train.y)
@@ -25,7 +25,7 @@ def test_without_noise_the_rings_are_circles():
     np.testing.assert_allclose(np.linalg.norm(x, axis=1), np.where(y, 0.5, 1), rtol=1e-6)
 
 
-def test_without_noise_the_spirals_turn_as_often_as_they_are_told():
+def test_without_noise_the_spirals_have_the_requested_turns():
     x, y = datasets.toy.spirals(noise=0, turns=2)
     radius = np.linalg.norm(x, axis=1)
     angle = 2 * np.pi * 2 * radius + np.pi * y

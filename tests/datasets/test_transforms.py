@@ -17,7 +17,7 @@ def test_images_move_as_scipy_moves_them(down, right):
     np.testing.assert_array_equal(shifted(x, down, right), expected)
 
 
-def test_a_training_set_is_made_five_times_as_large_and_nothing_else_changes():
+def test_only_the_training_set_gets_five_times_as_large():
     larger, count = with_shifted(DIGITS), len(DIGITS.train)
     np.testing.assert_array_equal(larger.train.x[:count], DIGITS.train.x)
     for number, move in enumerate(((1, 0), (-1, 0), (0, 1), (0, -1)), start=1):
@@ -27,7 +27,7 @@ def test_a_training_set_is_made_five_times_as_large_and_nothing_else_changes():
     assert larger.test is DIGITS.test
 
 
-def test_images_get_a_margin_and_are_enlarged_where_they_fit_twice():
+def test_images_get_a_margin_and_are_enlarged_if_they_fit_twice():
     larger = framed(DIGITS, 32)
     inside = larger.test.x[:, 8:24, 8:24]
     np.testing.assert_array_equal(inside[:, ::2, ::2], DIGITS.test.x)

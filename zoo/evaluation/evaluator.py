@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 from scipy.special import softmax
+from sklearn.metrics import confusion_matrix
 
 from zoo import datasets
+from zoo.datasets import Dataset
 from zoo.errors import InvalidValue
 from zoo.evaluation.measures import Interval, calibration, mean_interval, wilson
 from zoo.models.origin import origin_of
-
-if TYPE_CHECKING:
-    import keras
-
-    from zoo.datasets import Dataset
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -84,7 +82,8 @@ def evaluate(model: keras.Model, dataset: str | Dataset | None = None) -> Evalua
             f"{input_shape}; {data.name} has {data.input_shape}."
         )
     x = data.test.x * np.float32(origin.recipe.input_scale)
-    objective, names = origin.recipe.objective, {"model": origin.model, "dataset": data.name}
+    objective = origin.recipe.objective
+    names: dict[str, Any] = {"model": origin.model, "dataset": data.name}
     if not objective.needs_labels:
         outputs = _predict(model, x) if objective.targets == "inputs" else _reconstruct(model, x)
         errors = np.square(outputs - x).reshape(len(x), -1).sum(axis=1)
@@ -121,8 +120,6 @@ def _reconstruct(model: keras.Model, x: np.ndarray) -> np.ndarray:
 
 def _compare_labels(model: str, outputs: np.ndarray, data: Dataset) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
     """Returns whether each prediction is correct, its probability, and the confusion matrix."""
-    from sklearn.metrics import confusion_matrix
-
     if outputs.ndim != 2 or outputs.shape[-1] != data.classes:
         raise InvalidValue(f"{model} has outputs of shape {outputs.shape[1:]}; {data.name} has {data.classes} classes.")
     probabilities = outputs if (outputs >= 0).all() else softmax(outputs, axis=-1)  # of scores, such as LeNet-5's

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from matplotlib.figure import Figure
 
 from zoo.evaluation.evaluator import Evaluation
 from zoo.evaluation.measures import wilson
 from zoo.utils.plotting import make_figure
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 ROWS, COLUMNS = 5, 8
 _BLUE = "#0072B2"

@@ -6,22 +6,19 @@ catch up with more weights. Here the numbers are digits side by side, and the ne
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from zoo import datasets
+from zoo.datasets import Dataset
 from zoo.errors import InvalidValue
 from zoo.experiments.result import Result, experiment, track_cases
 from zoo.loop.evaluating import evaluate
 from zoo.training.in_memory import train_in_memory
 from zoo.utils.constraints import Count
 from zoo.utils.plotting import label_ticks, make_panels
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from zoo.datasets import Dataset
 
 _STYLES: dict[tuple[str, bool], dict[str, Any]] = {
     ("convolutional", True): {"color": "#0072B2", "marker": "o"},

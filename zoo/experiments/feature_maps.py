@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from zoo import datasets
 from zoo.datasets.transforms import framed
@@ -17,10 +18,7 @@ from zoo.models.catalogue import create
 from zoo.models.layer_table import layer_table
 from zoo.training.in_memory import train_in_memory
 from zoo.utils.constraints import Count, Seed
-from zoo.utils.plotting import make_figure
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from zoo.utils.plotting import make_figure, tile_images
 
 LAYERS = ("C1", "S2", "C3", "S4")
 # The lecture's letters: 16x16 pixels, a hidden layer of 100, 26 classes.
@@ -131,7 +129,9 @@ def plot_maps(images: np.ndarray, maps: Mapping[str, np.ndarray], dataset: str) 
     for number, row in enumerate(panels):
         row[0].imshow(images[number, :, :, 0], cmap="gray_r")
         for axes, (name, values) in zip(row[1:], maps.items(), strict=True):
-            axes.imshow(_arrange(values[number]), cmap="gray_r")
+            maps_of_image = np.moveaxis(values[number], -1, 0) / max(values[number].max(), 1e-12)
+            columns, gap = int(np.ceil(np.sqrt(values.shape[3]))), max(1, values.shape[1] // 10)
+            axes.imshow(tile_images(maps_of_image, columns, gap=gap, fill=0.25), cmap="gray_r")
             axes.spines[:].set_visible(False)
             if not number:
                 axes.set_title(f"{name}: {values.shape[3]} maps of {values.shape[1]}x{values.shape[2]}")
@@ -167,15 +167,3 @@ def plot_weights(counts: pd.DataFrame) -> Figure:
     panels[0].legend(frameon=False, loc="upper right")
     figure.suptitle("A convolution shares its weights: many connections, few weights")
     return figure
-
-
-def _arrange(maps: np.ndarray) -> np.ndarray:
-    """Returns the maps of a layer side by side in a square, scaled by the layer's largest value."""
-    rows, columns, count = maps.shape
-    across = int(np.ceil(np.sqrt(count)))
-    gap = max(1, rows // 10)
-    grid = np.full((-(-count // across) * (rows + gap) - gap, across * (columns + gap) - gap), 0.25)
-    for number in range(count):
-        top, left = number // across * (rows + gap), number % across * (columns + gap)
-        grid[top : top + rows, left : left + columns] = maps[:, :, number] / max(maps.max(), 1e-12)
-    return grid

@@ -8,17 +8,15 @@ import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
+import pandas as pd
+from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import track
 
 from zoo.runs.folder import RunFolder, versions
 from zoo.utils.constraints import check
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
 
 Case = TypeVar("Case")
 P = ParamSpec("P")

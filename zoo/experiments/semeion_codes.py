@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import keras
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
+from sklearn.decomposition import PCA
+from sklearn.neighbors import KNeighborsClassifier
 
 from zoo import datasets
 from zoo.experiments.result import Result, experiment
@@ -20,9 +23,6 @@ from zoo.models.families.autoencoder import SQUARED
 from zoo.training.in_memory import train_in_memory
 from zoo.utils.constraints import Count, Seed
 from zoo.utils.plotting import make_figure
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 RECIPE = replace(SQUARED, batch_size=32)
 NEIGHBORS = 9
@@ -108,8 +108,6 @@ def run(
 
 def principal_components(train: np.ndarray, test: np.ndarray) -> tuple[Codes, Codes]:
     """Returns the codes of both sets by the first two principal components of the training examples."""
-    from sklearn.decomposition import PCA
-
     components = PCA(2, svd_solver="full").fit(train)
     of_train, of_test = (components.transform(x) for x in (train, test))
     return tuple(Codes(codes, components.inverse_transform(codes)) for codes in (of_train, of_test))  # type: ignore[return-value]
@@ -151,8 +149,6 @@ def squared_error(x: np.ndarray, codes: Codes) -> float:
 
 def neighbors_accuracy(of_train: Codes, y_train: np.ndarray, of_test: Codes, y_test: np.ndarray) -> float:
     """Returns the share of test examples whose label is that of most of their nearest training examples."""
-    from sklearn.neighbors import KNeighborsClassifier
-
     return float(KNeighborsClassifier(NEIGHBORS).fit(of_train.codes, y_train).score(of_test.codes, y_test))
 
 

@@ -8,24 +8,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import keras
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from zoo import datasets
+from zoo.datasets import Dataset
 from zoo.datasets.transforms import framed, shifted
 from zoo.experiments.result import Result, experiment, track_cases
 from zoo.models.catalogue import card
 from zoo.training.in_memory import train_in_memory
 from zoo.utils.constraints import Count, between
-from zoo.utils.plotting import make_figure
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from zoo.datasets import Dataset
+from zoo.utils.plotting import make_figure, tile_images
 
 
 class Net(NamedTuple):
@@ -155,8 +152,8 @@ def plot_shifts(accuracies: pd.DataFrame, data: Dataset, moved: Sequence[np.ndar
     axes.set_ylabel("test accuracy (%), mean over eight directions")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 0.13))
-    gap = np.ones((data.input_shape[0], max(1, data.input_shape[1] // 8)))
-    strip.imshow(np.hstack([np.hstack([1 - image[:, :, 0], gap]) for image in moved])[:, : -gap.shape[1]], cmap="gray")
+    images = 1 - np.stack(moved)[:, :, :, 0]
+    strip.imshow(tile_images(images, len(moved), gap=max(1, data.input_shape[1] // 8), fill=1), cmap="gray")
     strip.set_axis_off()
     figure.suptitle(
         f"{data.name}, images of {data.input_shape[0]}x{data.input_shape[1]}: test digits moved after training.\n"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,19 +41,16 @@ def reproduce(
         RunFailed: A training was interrupted, or failed. The earlier rows are written.
     """
     results = Path(results)
-    if not results.exists():
-        results.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(results) as temporary:
-            shutil.copyfile(TABLE, temporary)
-    table = read(results)
+    table = read(results if results.exists() else TABLE)
     names = table["row"].tolist()
     if row != "all" and row not in names:
         raise unknown("row", row, [*names, "all"])
+    results.parent.mkdir(parents=True, exist_ok=True)
     for name in names if row == "all" else [row]:
-        is_row = table["row"] == name
-        cells = {column: str(table.loc[is_row, column].iloc[0]) for column in map(str, table)}
-        for column, value in _measure(cells, Path(runs, name), progress).items():
-            table.loc[is_row, column] = value
+        number = names.index(name)
+        cells = {str(column): str(value) for column, value in table.loc[number].items()}
+        measured = _measure(cells, Path(runs, name), progress)
+        table.loc[number, list(measured)] = list(measured.values())
         with replacing(results) as temporary:
             table.to_csv(temporary, index=False)
     return table

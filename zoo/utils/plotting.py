@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -35,6 +37,26 @@ def make_panels(count: int, *, width: float, height: float = 4.4, sharey: bool =
     for axes in panels:
         axes.grid(alpha=0.3)
     return figure, panels
+
+
+def tile_images(images: np.ndarray, columns: int, *, gap: int = 1, fill: float = np.nan) -> np.ndarray:
+    """Returns images side by side as a single image.
+
+    Args:
+        images: Images, `(examples, rows, columns)`.
+        columns: Number of images in a row.
+        gap: Number of pixels between images. Defaults to 1.
+        fill: Value of the pixels between images. Defaults to NaN, which is blank.
+
+    >>> tile_images(np.ones((3, 1, 2)), 2, fill=0).tolist()
+    [[1.0, 1.0, 0.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0, 0.0]]
+    """
+    count, height, width = images.shape
+    rows = -(-count // columns)
+    tiles = np.full((rows * columns, height + gap, width + gap), fill, float)
+    tiles[:count, :height, :width] = images
+    tiles = tiles.reshape(rows, columns, height + gap, width + gap).swapaxes(1, 2)
+    return tiles.reshape(rows * (height + gap), -1)[:-gap, :-gap]
 
 
 def label_ticks(axes: Axes, values: Any) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
 
 from zoo.utils.plotting import label_ticks, make_panels
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
 
 _KINDS: dict[bool, tuple[str, dict[str, Any]]] = {
     False: ("without dropout", {"color": "#D55E00", "marker": "s"}),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import product
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import keras
 import numpy as np
@@ -19,15 +19,13 @@ import tensorflow as tf
 from scipy.special import softmax
 
 from zoo import datasets
+from zoo.datasets import Dataset, Split
 from zoo.experiments.dropout.figures import plot_averages, plot_curves
 from zoo.experiments.result import Result, experiment, track_cases
 from zoo.loop.evaluating import compile_evaluation
 from zoo.loop.steps import make_variables
 from zoo.training.in_memory import train_in_memory
 from zoo.utils.constraints import Count, open_probability, probability
-
-if TYPE_CHECKING:
-    from zoo.datasets import Dataset, Split
 
 MEASUREMENTS = 25  # of loss and accuracy during a training
 AVERAGED = (1, 2, 5, 10, 20, 50, 100)  # numbers of thinned networks in an average
@@ -183,20 +181,22 @@ def measure(outputs: np.ndarray, y: np.ndarray) -> dict[str, float]:
 def summarize(curves: pd.DataFrame, averages: pd.DataFrame) -> pd.DataFrame:
     """Returns the final accuracies (%) and losses of each kind of network, averaged over the seeds."""
     last = curves[curves["update"] == curves["update"].max()]
-    kinds = {"without dropout": last[~last["dropout"]], "with dropout": last[last["dropout"]]}
-    kinds |= {f"mean of {count} thinned": rows for count, rows in averages.groupby("nets")}
-    summary = []
-    for kind, rows in kinds.items():
-        by_seed = rows.groupby(["split", "seed"])[["accuracy", "loss"]].mean()
-        mean = by_seed.groupby("split").mean()
-        accuracies = {
-            "train_accuracy": 100 * mean["accuracy"]["train"],
-            "test_accuracy": 100 * mean["accuracy"]["test"],
-            "spread": 100 * by_seed["accuracy"]["test"].std(),
-        }
-        losses = {"train_loss": mean["loss"]["train"], "test_loss": mean["loss"]["test"]}
-        summary.append({"net": kind, **accuracies, **losses})
-    return pd.DataFrame(summary).round({**dict.fromkeys(accuracies, 2), **dict.fromkeys(losses, 4)})
+    nets = pd.concat(
+        [
+            last.assign(net=np.where(last["dropout"], "with dropout", "without dropout")),
+            averages.assign(net=[f"mean of {count} thinned" for count in averages["nets"]]),
+        ]
+    )
+    by_seed = nets.groupby(["net", "split", "seed"])[["accuracy", "loss"]].mean()
+    mean = by_seed.groupby(["net", "split"]).mean().unstack().loc[nets["net"].unique()]
+    accuracies = {
+        "train_accuracy": 100 * mean["accuracy", "train"],
+        "test_accuracy": 100 * mean["accuracy", "test"],
+        "spread": 100 * by_seed["accuracy"].unstack("split")["test"].groupby("net").std(),
+    }
+    losses = {"train_loss": mean["loss", "train"], "test_loss": mean["loss", "test"]}
+    summary = pd.DataFrame({**accuracies, **losses}, index=mean.index)
+    return summary.round({**dict.fromkeys(accuracies, 2), **dict.fromkeys(losses, 4)}).reset_index()
 
 
 def compare_small(data: Dataset, keep: float, *, updates: int) -> pd.DataFrame:

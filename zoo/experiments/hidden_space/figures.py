@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withTickedStroke
 
+from zoo.datasets import Split
+from zoo.experiments.hidden_space.nets import Net, Stages
 from zoo.utils.plotting import label_ticks, make_figure
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from zoo.datasets import Split
-    from zoo.experiments.hidden_space.nets import Net, Stages
 
 _CLASSES: tuple[dict[str, Any], ...] = (
     {"color": "#0072B2", "marker": "o", "label": "class 0"},
@@ -23,6 +23,7 @@ _CLASSES: tuple[dict[str, Any], ...] = (
 )
 _REGIONS = ("#CFE3F1", "#F9DDC8")
 _UNITS = ("#007A5A", "#8A3FA0", "#7A5C00", "#A0004B")
+_PARTS = {"train": "training", "test": "test"}
 _GRID = 400  # points per side of the grid that regions are drawn from
 SHOWN = 1500  # examples; more of them hide each other
 
@@ -36,8 +37,6 @@ def plot_problem(test: Split, net: Net, best_line: float, restarts: int) -> Figu
         best_line: Largest share of the points that a line can classify correctly (%).
         restarts: Number of networks that it is the best of.
     """
-    from matplotlib.lines import Line2D
-
     figure = make_figure(12.4, 7)
     inputs, hidden = figure.subplots(1, 2)
     outside = _inputs(inputs, test, net.stages)
@@ -71,14 +70,13 @@ def plot_classes(
         class_names: Names of the classes.
     """
     figure = make_figure(17, 6.4)
-    panels = figure.subplots(1, 3, width_ratios=(1, 1, 0.8))
-    titles = {"train": "training examples", "test": "test examples"}
-    for axes, (part, right) in zip(panels, (("train", net.train_accuracy), ("test", net.test_accuracy)), strict=False):
+    train, test, right = figure.subplots(1, 3, width_ratios=(1, 1, 0.8))
+    for axes, part, accuracy in ((train, "train", net.train_accuracy), (test, "test", net.test_accuracy)):
         _classes(axes, codes[codes["split"] == part], net.stages, class_names)
-        axes.set_title(f"{titles[part]}: {100 * right:.1f} % in the region of their class")
-    _accuracies(panels[2], nets, linear)
+        axes.set_title(f"{_PARTS[part]} examples: {100 * accuracy:.1f} % in the region of their class")
+    _accuracies(right, nets, linear)
     restarts = (nets["hidden"] == 2).sum()
-    panels[2].set_title(f"2 and more units: each network and the mean of {restarts}")
+    right.set_title(f"2 and more units: each network and the mean of {restarts}")
     figure.suptitle(
         f"{net.dataset}. Left and middle: the plane of two sigmoid hidden units, of the best of {restarts} networks by"
         " training loss. Right: all networks"
@@ -116,24 +114,23 @@ def _inputs(axes: Axes, test: Split, stages: Stages) -> int:
 
 
 def _hidden(axes: Axes, test: Split, stages: Stages) -> None:
+    """Draws the points and the border of the classes in the hidden space; in 3 or more dimensions, along the border."""
     u = stages.hidden(test.x)
     if u.shape[1] == 2:
-        _regions(axes, np.full(2, -0.06), np.full(2, 1.06), stages.scores, _REGIONS)
-        _points(axes, u, test.y)
+        points, scores, low, high = u, stages.scores, np.full(2, -0.06), np.full(2, 1.06)
         axes.set(xlabel="activation $u_1$", ylabel="activation $u_2$", aspect="equal")
     else:
-        seen = stages.edge_on(u)
-        margin = 0.08 * np.ptp(seen, axis=0)
-        _regions(axes, seen.min(axis=0) - margin, seen.max(axis=0) + margin, lambda x: x[:, :1] * [-1, 1], _REGIONS)
-        _points(axes, seen, test.y)
+        points, scores = stages.edge_on(u), lambda u: u[:, :1] * [-1, 1]
+        margin = 0.08 * np.ptp(points, axis=0)
+        low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
         axes.set_xlabel(f"distance from the plane of the output, in the space of all {u.shape[1]} activations")
         axes.set_ylabel("within that plane: the direction of the largest spread")
         axes.set_box_aspect(1)
+    _regions(axes, low, high, scores, _REGIONS)
+    _points(axes, points, test.y)
 
 
 def _ticks(spacing: float) -> list[Any]:
-    from matplotlib.patheffects import withTickedStroke
-
     return [withTickedStroke(angle=90, spacing=spacing, length=0.7)]
 
 
@@ -144,28 +141,20 @@ def _points(axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
 
 
 def _classes(axes: Axes, codes: pd.DataFrame, stages: Stages, class_names: Sequence[str]) -> None:
-    from matplotlib import colormaps
-
     shades = [np.array(colormaps["tab10"](n % 10)[:3]) for n in range(len(class_names))]
     pale = [0.8 + 0.2 * shade for shade in shades]
     _regions(axes, np.full(2, -0.04), np.full(2, 1.04), stages.scores, pale, border=1, names=class_names)
     for label, rows in codes.iloc[:SHOWN].groupby("label"):
         number = int(str(label))
-        style: dict[str, Any] = {
-            "marker": f"${class_names[number]}$",
-            "s": 26,
-            "linewidths": 0.2,
-            "alpha": 0.6,
-            "zorder": 3,
-        }
-        axes.scatter(rows["u1"], rows["u2"], color=0.75 * shades[number], **style)
+        marker, color = f"${class_names[number]}$", 0.75 * shades[number]
+        axes.scatter(rows["u1"], rows["u2"], 26, [color], marker=marker, linewidths=0.2, alpha=0.6, zorder=3)
     axes.set(xlabel="activation $u_1$", ylabel="activation $u_2$", aspect="equal")
 
 
 def _accuracies(axes: Axes, nets: pd.DataFrame, linear: float) -> None:
-    for part, label, color, line in (("train", "training", "#D55E00", "--s"), ("test", "test", "#0072B2", "-o")):
+    for part, color, line in (("train", "#D55E00", "--s"), ("test", "#0072B2", "-o")):
         accuracy = 100 * nets.groupby("hidden")[f"{part}_accuracy"].mean()
-        axes.plot(accuracy.index, accuracy, line, label=label, color=color)
+        axes.plot(accuracy.index, accuracy, line, label=_PARTS[part], color=color)
         axes.plot(nets["hidden"], 100 * nets[f"{part}_accuracy"], "_", color=color)
     axes.axhline(linear, color="black", linestyle=":", label="logistic regression on the inputs, test")
     label_ticks(axes, sorted(nets["hidden"].unique()))

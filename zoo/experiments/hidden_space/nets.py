@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from zoo.datasets import Dataset
 from zoo.loop.evaluating import evaluate
 from zoo.models.families.mlp import MODERN
 from zoo.training.in_memory import train_in_memory
-
-if TYPE_CHECKING:
-    from zoo.datasets import Dataset
 
 # Random biases, so that not all lines start through the origin; and a penalty on large weights, without which the
 # units become steps and the points of the hidden space lie on each other.

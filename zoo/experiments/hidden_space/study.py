@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import product
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
+from sklearn.linear_model import LogisticRegression
 
 from zoo import datasets
+from zoo.datasets import Dataset
 from zoo.experiments.hidden_space.figures import plot_classes, plot_problem
 from zoo.experiments.hidden_space.nets import Net, Stages, train_net
 from zoo.experiments.result import Result, experiment, track_cases
 from zoo.utils.constraints import Count, at_least
-
-if TYPE_CHECKING:
-    from zoo.datasets import Dataset
 
 # The problems in the plane, each with the fewest hidden units with which one of five restarts solves it.
 PLANE: Mapping[str, int] = {"xor": 2, "moons": 3, "rings": 3, "spirals": 16}
@@ -119,8 +118,6 @@ def linear_accuracy(data: Dataset, train: np.ndarray, test: np.ndarray) -> float
         train: Representation of its training examples, `(examples, ...)`.
         test: Representation of its test examples.
     """
-    from sklearn.linear_model import LogisticRegression
-
     classifier = LogisticRegression(max_iter=2000).fit(train.reshape(len(train), -1), data.train.y)
     return float(classifier.score(test.reshape(len(test), -1), data.test.y))
 

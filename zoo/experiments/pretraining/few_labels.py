@@ -9,19 +9,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import product
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from zoo import datasets
+from zoo.datasets import Split
 from zoo.experiments.pretraining.figures import plot_by_labels
 from zoo.experiments.pretraining.nets import STARTS, compare, fine_tune, pretrain_net, sigmoid_net
 from zoo.experiments.result import Result, experiment, track_cases
 from zoo.utils.constraints import Count
-
-if TYPE_CHECKING:
-    from zoo.datasets import Split
 
 
 @experiment("few-labels")

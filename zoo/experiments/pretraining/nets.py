@@ -8,20 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import keras
 import pandas as pd
 
+from zoo.datasets import Dataset, Split
 from zoo.loop.evaluating import evaluate
 from zoo.models.catalogue import create
 from zoo.models.families.pretrained import RBM_LAYERS, SDAE
 from zoo.pretraining import encode, hidden_layers, stages
 from zoo.recipes import Recipe
 from zoo.training.in_memory import compile_model, fit_by_recipe
-
-if TYPE_CHECKING:
-    from zoo.datasets import Dataset, Split
 
 # How the hidden layers start, by name: None is Glorot's random weights.
 STARTS: Mapping[str, Recipe | None] = {"random": None, "autoencoders": SDAE.pretraining, "rbms": RBM_LAYERS}
@@ -67,9 +65,10 @@ def pretrain_net(data: Dataset, start: str, *, depth: int, width: int, epochs: i
         seed: Random seed. Keras' global seed is set.
     """
     net = sigmoid_net(data, depth=depth, width=width, seed=seed)
-    if STARTS[start] is None:
+    recipe = STARTS[start]
+    if recipe is None:
         return net
-    recipe = replace(STARTS[start], epochs=epochs)
+    recipe = replace(recipe, epochs=epochs)
     codes = data.train.x.reshape(len(data.train), -1)
     for number, stage in enumerate(stages(net, recipe), start=1):
         stage_seed = (seed + 7919 * number) % 2**32

@@ -7,6 +7,7 @@ Erhan, Bengio, Courville, Manzagol, Vincent and Bengio, «Why does unsupervised 
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import pandas as pd
 
@@ -61,7 +62,7 @@ def run(
         for depth in depths:
             net = sigmoid_net(data, depth=depth, width=width, seed=seed, pretrained=pretrained)
             measured = probe.measure(net)[["layer", "variable", "l2", "rms"]]
-            kind = {"start": start, "depth": depth, "seed": seed}
+            kind: dict[str, Any] = {"start": start, "depth": depth, "seed": seed}
             number = measured.groupby("layer", sort=False).ngroup() + 1
             gradients.append(measured.assign(**kind, number=number)[[*kind, "number", *measured.columns]])
             accuracies.append({**kind, "accuracy": fine_tune(net, data.train, data.test, epochs=epochs, seed=seed)})

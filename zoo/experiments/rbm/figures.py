@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from zoo.utils.plotting import epoch_axis, make_figure, make_panels
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from zoo.utils.plotting import epoch_axis, make_figure, make_panels, tile_images
 
 Shape = tuple[int, ...]
 
@@ -38,8 +36,7 @@ def plot_filters(kernels: Mapping[str, np.ndarray], shape: Shape, dataset: str) 
     # A few weights are far larger than all others: the scale ends before them.
     reach = float(np.quantile(np.abs(np.concatenate(list(shown.values()))), 0.995))
     for axes, (method, filters) in zip(panels, shown.items(), strict=True):
-        per_row = min(10, len(filters))
-        image = _tiled([filters[start : start + per_row] for start in range(0, len(filters), per_row)], shape)
+        image = tile_images(filters.reshape(-1, *shape), min(10, len(filters)))
         drawn = axes.imshow(image, cmap="RdBu_r", vmin=-reach, vmax=reach, interpolation="nearest")
         axes.set_title(f"{method}: {len(filters)} of {kernels[method].shape[1]} hidden units")
         axes.set_axis_off()
@@ -135,20 +132,10 @@ def plot_monitors(monitors: pd.DataFrame, likelihoods: pd.DataFrame, dataset: st
 
 
 def _images(axes: Axes, rows: Sequence[np.ndarray], shape: Shape, names: Sequence[str]) -> None:
-    axes.imshow(_tiled(rows, shape), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.imshow(
+        tile_images(np.reshape(rows, (-1, *shape)), len(rows[0])), cmap="gray", vmin=0, vmax=1, interpolation="nearest"
+    )
     axes.set_yticks([(shape[0] + 1) * (row + 0.5) for row in range(len(rows))], names)
     axes.set_xticks([])
     axes.tick_params(length=0)
-    for side in axes.spines.values():
-        side.set_visible(False)
-
-
-def _tiled(rows: Sequence[np.ndarray], shape: Shape) -> np.ndarray:
-    """Returns rows of images as one image, with a blank line between them."""
-    height, width = (side + 1 for side in shape)
-    image = np.full((height * len(rows) - 1, width * len(rows[0]) - 1), np.nan)
-    for number, row in enumerate(rows):
-        for place, pixels in enumerate(row):
-            top, left = number * height, place * width
-            image[top : top + height - 1, left : left + width - 1] = pixels.reshape(shape)
-    return image
+    axes.spines[:].set_visible(False)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from zoo.experiments.vanishing_gradient.published import ACCURACY, LEARNING_SPEED
 from zoo.utils.plotting import make_panels
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 _STYLES: tuple[dict[str, Any], ...] = (
     {"color": "#0072B2", "linestyle": "-", "marker": "o"},
@@ -97,8 +97,6 @@ def plot_variants(table: pd.DataFrame, dataset: str) -> Figure:
 
 
 def _layers(axes: Axes, rows: pd.DataFrame, *, band: bool) -> None:
-    from matplotlib import colormaps
-
     layers = sorted(rows["layer"].unique())
     for number, layer in reversed(list(enumerate(layers))):
         line = rows[rows["layer"] == layer]
