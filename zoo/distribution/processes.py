@@ -79,14 +79,12 @@ class Supervisor:
             )
 
     def send(self, name: str, line: str) -> None:
-        """Writes a line to the standard input of a process; one that has died does not receive it."""
+        """Writes a line to the standard input of a process, if it still runs."""
         stdin = self._processes[name].stdin
         assert stdin is not None
-        try:
+        with contextlib.suppress(OSError):  # `status` reports the end of a process
             stdin.write(f"{line}\n")
             stdin.flush()
-        except OSError:  # `status` reports its death
-            return
 
     def interrupt(self) -> None:
         """Passes Ctrl-C on to every process."""

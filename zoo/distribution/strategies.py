@@ -80,11 +80,9 @@ def _wait_for_workers(config: dict[str, Any]) -> None:
 
 def _answers(address: str) -> bool:
     host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=2).close()
-    except OSError:
-        return False
-    return True
+    with suppress(OSError), socket.create_connection((host, int(port)), timeout=2):
+        return True
+    return False
 
 
 def read_cluster() -> dict[str, Any]:

@@ -69,8 +69,22 @@ class Run(StageRun):
 
     @cached_property
     def model(self) -> keras.Model:
-        """The model at the end of the run; read safely from its file on first use."""
-        return _load_model(self) if self.trained is None else self.trained
+        """The model at the end of the run, with the test metrics in its origin; read safely from its file on first use.
+
+        Raises:
+            InvalidValue: The run has no model yet.
+            UnsafeFile: The file is not a model of this zoo.
+        """
+        if self.trained is not None:
+            return self.trained
+        if not (path := self.folder / "model.keras").is_file():
+            raise InvalidValue(
+                f"The run {self.folder} has no model.keras yet; zoo train --resume {self.folder} continues it."
+            )
+        model = load(path)
+        if (origin := origin_of(model)) is not None and self.test:
+            remember(model, replace(origin, test=self.test))
+        return model
 
     @cached_property
     def config(self) -> Mapping[str, Any]:
@@ -179,21 +193,3 @@ def _read_tables(folder: RunFolder) -> dict[str, Any]:
     columns = {"metrics": ["epoch", "loss"], "gradients": ["epoch", "step", "layer", "variable"]}
     tables = {kind: folder.read_table(f"{kind}.csv") for kind in columns}
     return {kind: pd.DataFrame(columns=columns[kind]) if table is None else table for kind, table in tables.items()}
-
-
-def _load_model(run: Run) -> keras.Model:
-    """Returns the model of a run, with the run's test metrics in its origin.
-
-    Raises:
-        InvalidValue: The run has no model yet.
-        UnsafeFile: The file is not a model of this zoo.
-    """
-    path = run.folder / "model.keras"
-    if not path.is_file():
-        raise InvalidValue(
-            f"The run {run.folder} has no model.keras yet; zoo train --resume {run.folder} continues it."
-        )
-    model = load(path)
-    if (origin := origin_of(model)) is not None and run.test:
-        remember(model, replace(origin, test=run.test))
-    return model
