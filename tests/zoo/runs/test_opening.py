@@ -43,7 +43,7 @@ def test_the_error_for_a_run_without_a_model_says_how_to_continue_it(run):
 
 
 def test_a_file_that_is_not_a_model_is_an_error(run):
-    with pytest.raises(UnsafeFile, match="is no whole .keras archive"):
+    with pytest.raises(UnsafeFile, match="not a complete .keras archive"):
         open_model(run / "config.json")
 
 

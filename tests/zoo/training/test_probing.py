@@ -32,7 +32,7 @@ def test_models_and_data_that_do_not_fit_are_errors(run, tmp_path):
     with pytest.raises(InvalidValue, match="There is no model file"):
         probe(tmp_path / "model.keras")
     (tmp_path / "model.keras").write_bytes(b"rubbish")
-    with pytest.raises(UnsafeFile, match="is no whole .keras archive"):
+    with pytest.raises(UnsafeFile, match="not a complete .keras archive"):
         probe(tmp_path / "model.keras")
     with pytest.raises(UnknownName, match='Did you mean "mnist"'):
         probe(run.folder / "model.keras", "minst")
