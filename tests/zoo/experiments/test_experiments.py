@@ -7,22 +7,22 @@ from zoo.errors import InvalidValue, UnknownName
 from zoo.utils.constraints import describe
 
 
-class Asked(Exception):
+class Loaded(Exception):
     pass
 
 
-def test_where_no_data_set_is_named_each_takes_its_own(monkeypatch):
+def test_each_has_a_default_data_set(monkeypatch):
     def load(name):
-        raise Asked(name)
+        raise Loaded(name)
 
     monkeypatch.setattr(experiments.datasets, "load", load)
     for name in experiments.names():
         run = experiments._load_module(name).run
-        with pytest.raises(Asked, match=f"^{inspect.signature(run).parameters['dataset'].default}$"):
+        with pytest.raises(Loaded, match=f"^{inspect.signature(run).parameters['dataset'].default}$"):
             experiments.run(name)
 
 
-def test_a_misspelt_setting_is_told_before_anything_runs(tmp_path):
+def test_a_misspelled_setting_is_reported_before_anything_runs(tmp_path):
     with pytest.raises(UnknownName, match='Did you mean "seeds"'):
         experiments.run("few-labels", "digits", seed=3, run_dir=tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -40,7 +40,7 @@ def test_every_setting_has_a_type_that_the_command_line_can_read():
             assert describe(annotation)
 
 
-def test_each_says_what_it_asks_and_every_setting_has_a_default():
+def test_each_has_a_question_and_defaults_for_every_setting():
     for name in experiments.names():
         card = experiments.card(name)
         assert card.question[0].isupper()

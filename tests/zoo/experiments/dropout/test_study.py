@@ -18,14 +18,14 @@ def softmax(z):
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory):
+def outcome(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(dropout, "SMALL", {1: 6, 2: 3})
         yield experiments.run("dropout", "digits", run_dir=tmp_path_factory.mktemp("runs") / "run", **QUICK)
 
 
-def test_it_leaves_its_tables_and_figures(ran):
-    _, folder = ran
+def test_it_writes_its_tables_and_figures(outcome):
+    _, folder = outcome
     names = [
         "all_thinned.csv",
         "averages.csv",
@@ -38,8 +38,8 @@ def test_it_leaves_its_tables_and_figures(ran):
     assert sorted(path.name for path in folder.iterdir()) == names
 
 
-def test_with_one_hidden_layer_the_scaled_weights_are_the_geometric_mean_of_all_thinned_nets_exactly(ran):
-    table = ran[0].tables["all_thinned"].set_index("hidden_layers")
+def test_with_one_hidden_layer_the_scaled_weights_are_exactly_the_geometric_mean_of_all_thinned_nets(outcome):
+    table = outcome[0].tables["all_thinned"].set_index("hidden_layers")
     assert table["thinned_nets"].tolist() == [2**6, 2**6]
     assert table.loc[1, "geometric_mean"] < 1e-5
     assert table.loc[1, "arithmetic_mean"] > 100 * table.loc[1, "geometric_mean"]
@@ -48,31 +48,31 @@ def test_with_one_hidden_layer_the_scaled_weights_are_the_geometric_mean_of_all_
 
 @pytest.mark.parametrize("keep", [0.3, 0.5])
 @pytest.mark.parametrize("depth", [1, 2])
-def test_the_thinned_nets_are_those_with_some_units_left_out(keep, depth):
+def test_thinned_nets_are_those_with_some_units_removed(keep, depth):
     random = np.random.default_rng(0)
     sizes = [4, *[2] * depth, 3]
     weights = [w for n, m in pairwise(sizes) for w in (random.normal(size=(n, m)), random.normal(size=m))]
     x = random.normal(size=(5, 4))
     outputs, shares = dropout.enumerate_thinned(weights, x, keep)
     assert shares.sum() == pytest.approx(1)
-    for number, kept in enumerate(product((0, 1), repeat=2 * depth)):
-        assert shares[number] == pytest.approx(keep ** sum(kept) * (1 - keep) ** (2 * depth - sum(kept)))
+    for number, mask in enumerate(product((0, 1), repeat=2 * depth)):
+        assert shares[number] == pytest.approx(keep ** sum(mask) * (1 - keep) ** (2 * depth - sum(mask)))
         h = x
         for layer in range(depth):
-            h = np.maximum(h @ weights[2 * layer] + weights[2 * layer + 1], 0) * kept[2 * layer : 2 * layer + 2] / keep
+            h = np.maximum(h @ weights[2 * layer] + weights[2 * layer + 1], 0) * mask[2 * layer : 2 * layer + 2] / keep
         np.testing.assert_allclose(outputs[number], softmax(h @ weights[-2] + weights[-1]), rtol=1e-10)
 
 
-def test_the_mean_of_many_thinned_nets_is_that_of_all_of_them():
-    """What Keras drops at random, on average, and what is left out one by one."""
+def test_the_mean_of_random_thinned_nets_is_that_of_all():
+    """Keras drops units at random; `enumerate_thinned` removes every set of them."""
     keras.utils.set_random_seed(0)
     options = {"depth": 1, "width": 4, "keep_probability": 0.5, "input_keep_probability": 1.0}
     model = zoo.create("dropout_mlp", input_shape=(8, 8, 1), **options)
     split = datasets.load("digits").with_labels(20).train
     outputs, shares = dropout.enumerate_thinned(model.get_weights(), split.x, 0.5)
     expected = np.tensordot(shares, outputs, 1)
-    found = np.mean([np.asarray(model(split.x, training=True)) for _ in range(3000)], axis=0)
-    np.testing.assert_allclose(found, expected, atol=0.02)
+    mean = np.mean([np.asarray(model(split.x, training=True)) for _ in range(3000)], axis=0)
+    np.testing.assert_allclose(mean, expected, atol=0.02)
 
 
 def test_a_geometric_mean_is_scaled_to_probabilities():
@@ -81,16 +81,16 @@ def test_a_geometric_mean_is_scaled_to_probabilities():
     np.testing.assert_allclose(dropout.geometric_mean(outputs, np.array([0.5, 0.5]))[0], expected / expected.sum())
 
 
-def test_averages_of_as_many_nets_have_none_in_common(ran):
-    counts = ran[0].tables["averages"].query("split == 'test'")["nets"].value_counts()
+def test_averages_of_the_same_number_share_no_nets(outcome):
+    counts = outcome[0].tables["averages"].query("split == 'test'")["nets"].value_counts()
     assert counts.to_dict() == {1: 10, 2: 5, 5: 2, 10: 1}
 
 
-def test_accuracy_and_loss_are_keras_own():
+def test_accuracy_and_loss_equal_those_of_keras():
     outputs, y = softmax(np.random.default_rng(0).normal(size=(30, 4))), np.arange(30) % 4
-    found = dropout.measure(outputs, y)
-    assert found["loss"] == pytest.approx(float(np.mean(keras.losses.sparse_categorical_crossentropy(y, outputs))))
-    assert found["accuracy"] == (outputs.argmax(axis=1) == y).mean()
+    measures = dropout.measure(outputs, y)
+    assert measures["loss"] == pytest.approx(float(np.mean(keras.losses.sparse_categorical_crossentropy(y, outputs))))
+    assert measures["accuracy"] == (outputs.argmax(axis=1) == y).mean()
 
 
 def test_fewer_labels_than_classes_are_refused():

@@ -11,7 +11,7 @@ QUICK = {"restarts": 2, "updates": 40, "progress": False}
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory):
+def outcome(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(hidden_space, "PLANE", {"xor": 2, "moons": 3})
         patched.setattr(hidden_space, "UNITS", (2, 4))
@@ -23,29 +23,29 @@ def stages(hidden=2, inputs=2, classes=2):
     return nets.Stages(*(random.normal(size=shape) for shape in ((inputs, hidden), hidden, (hidden, classes), classes)))
 
 
-def test_it_leaves_its_tables_and_a_figure_a_problem(ran):
-    _, folder = ran
+def test_it_writes_its_tables_and_one_figure_per_problem(outcome):
+    _, folder = outcome
     assert sorted(path.name for path in folder.iterdir()) == [
         "codes.csv", "config.json", "digits.png", "lines.csv", "moons.png", "nets.csv", "summary.csv", "xor.png",
     ]  # fmt: skip
 
 
-def test_the_best_of_its_restarts_is_shown(ran):
-    nets, summary = ran[0].tables["nets"], ran[0].summary
+def test_the_best_of_its_restarts_is_shown(outcome):
+    nets, summary = outcome[0].tables["nets"], outcome[0].summary
     assert len(nets) == 2 * len(summary) == 2 * 4
     least = nets.groupby(["dataset", "hidden"])["train_loss"].min()
     for row in summary.itertuples():
         assert row.train_loss == pytest.approx(least[row.dataset, row.hidden], abs=1e-4)
 
 
-def test_every_example_has_its_code(ran):
-    codes = ran[0].tables["codes"]
+def test_every_example_has_its_code(outcome):
+    codes = outcome[0].tables["codes"]
     assert codes["split"].value_counts().to_dict() == {"train": 1294, "test": 359}
     assert codes[["u1", "u2"]].to_numpy().min() > 0
     assert codes[["u1", "u2"]].to_numpy().max() < 1
 
 
-def test_its_two_stages_are_the_net():
+def test_two_stages_equal_the_net():
     import keras
 
     import zoo
@@ -60,7 +60,7 @@ def test_its_two_stages_are_the_net():
     np.testing.assert_allclose(z / z.sum(axis=1, keepdims=True), model(x), rtol=1e-4)
 
 
-def test_seen_edge_on_a_point_lies_as_far_from_the_border_as_it_does():
+def test_seen_edge_on_points_keep_their_distance_from_the_border():
     two, u = stages(hidden=5), np.random.default_rng(1).uniform(size=(40, 5))
     seen = two.edge_on(u)
     scores = two.scores(u)
@@ -105,12 +105,12 @@ def test_a_line_outside_the_picture_is_counted():
     assert "outside" not in title(near._replace(b=np.zeros(3)))
 
 
-def test_what_is_of_the_best_net_and_what_of_all_is_said(ran):
-    figure = ran[0].figures["digits"]
+def test_titles_distinguish_the_best_net_from_all_nets(outcome):
+    figure = outcome[0].figures["digits"]
     assert "of the best of 2 networks" in figure.get_suptitle()
     assert "the mean of 2" in figure.axes[2].get_title()
 
 
-def test_a_fitted_line_and_the_best_for_the_test_points_have_names_of_their_own(ran):
-    assert {"regression_on_inputs", "regression_on_hidden"} < set(ran[0].summary)
-    assert ran[0].tables["lines"].columns.tolist() == ["dataset", "best_line_for_test"]
+def test_a_fitted_line_and_the_best_line_have_different_names(outcome):
+    assert {"regression_on_inputs", "regression_on_hidden"} < set(outcome[0].summary)
+    assert outcome[0].tables["lines"].columns.tolist() == ["dataset", "best_line_for_test"]

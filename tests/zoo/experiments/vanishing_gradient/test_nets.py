@@ -1,4 +1,4 @@
-"""Many nets at once are the same nets one by one, and those of a plain NumPy version of the protocol."""
+"""Many networks at once equal single ones, and a plain NumPy version of the protocol."""
 
 from itertools import pairwise
 
@@ -39,18 +39,18 @@ def numpy_speeds(seed, x, y, *, updates, eta=0.1, lmbda=5.0):
     return np.array(rows)
 
 
-def test_the_speeds_of_learning_are_those_of_the_book(examples):
+def test_the_speeds_of_learning_equal_those_of_the_book(examples):
     nets = many_nets.initial_nets(SIZES, [3, 8])
-    _, found = many_nets.learning_speeds(
+    _, speeds = many_nets.learning_speeds(
         nets, *map(tf.constant, examples), updates=30, activation="sigmoid", eta=0.1, lmbda=5.0
     )
     expected = np.stack([numpy_speeds(seed, *examples, updates=30) for seed in (3, 8)], axis=1)
-    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    np.testing.assert_allclose(speeds, expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu"])
 @pytest.mark.parametrize("initializer", ["nielsen", "glorot", "he"])
-def test_many_at_once_are_the_same_as_one_by_one(examples, activation, initializer):
+def test_many_nets_at_once_equal_single_ones(examples, activation, initializer):
     def follow(seeds):
         nets = many_nets.initial_nets(SIZES, seeds, initializer)
         x, y = map(tf.constant, examples)
@@ -68,7 +68,7 @@ def test_many_at_once_are_the_same_as_one_by_one(examples, activation, initializ
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu"])
-def test_the_errors_are_the_gradients_that_keras_finds(examples, activation):
+def test_the_errors_equal_the_gradients_of_keras(examples, activation):
     nets = many_nets.initial_nets(SIZES, [2])
     hidden = [keras.layers.Dense(n, activation) for n in SIZES[1:-1]]
     model = keras.Sequential([keras.Input((12,)), *hidden, keras.layers.Dense(4, "sigmoid")])
@@ -87,7 +87,7 @@ def test_the_errors_are_the_gradients_that_keras_finds(examples, activation):
     np.testing.assert_allclose(many_nets.speeds(deltas)[0], norms, rtol=1e-4)
 
 
-def test_an_accuracy_is_the_share_of_right_guesses(examples):
+def test_accuracy_is_the_share_of_correct_predictions(examples):
     nets = many_nets.initial_nets(SIZES, range(3))
     x, y = map(tf.constant, examples)
     outputs = many_nets.feed_forward(nets, x, "sigmoid")[-1].numpy()

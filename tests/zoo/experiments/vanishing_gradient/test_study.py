@@ -11,12 +11,12 @@ QUICK = {"seeds": 6, "curve_seeds": 3, "accuracy_seeds": 2, "updates": 5, "epoch
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory):
+def outcome(tmp_path_factory):
     return experiments.run("vanishing-gradient", "digits", run_dir=tmp_path_factory.mktemp("runs") / "run", **QUICK)
 
 
-def test_it_leaves_its_tables_and_figures(ran):
-    result, folder = ran
+def test_it_writes_its_tables_and_figures(outcome):
+    result, folder = outcome
     assert {path.name for path in folder.iterdir()} == {
         "config.json",
         "summary.csv",
@@ -32,8 +32,8 @@ def test_it_leaves_its_tables_and_figures(ran):
         assert len(pd.read_csv(folder / f"{name}.csv")) == len(table)
 
 
-def test_it_has_every_kind_of_net(ran):
-    result, _ = ran
+def test_it_has_every_kind_of_net(outcome):
+    result, _ = outcome
     kinds = len(vanishing_gradient.VARIANTS) * len(vanishing_gradient.DEPTHS)
     assert len(result.summary) == kinds
     assert len(result.tables["accuracies"]) == kinds * 2
@@ -42,16 +42,16 @@ def test_it_has_every_kind_of_net(ran):
     assert len(result.tables["learning_speeds"]) == len(vanishing_gradient.VARIANTS) * (layers - 1) * 5
 
 
-def test_sigmoid_layers_vanish_by_five_a_layer_and_relu_layers_do_not(ran):
-    ratio = ran[0].summary.set_index(["activation", "depth"])["ratio"]
+def test_gradients_vanish_in_sigmoid_layers_and_not_in_relu_layers(outcome):
+    ratio = outcome[0].summary.set_index(["activation", "depth"])["ratio"]
     assert (ratio["sigmoid"][4] > 50).all()
     assert (ratio["sigmoid"][10] > 1e5).all()
     assert ratio["relu"][4] < 4
     assert ratio["tanh"][4] < 4
 
 
-def test_the_first_row_of_the_curves_is_the_initial_norm(ran):
-    speeds, norms = ran[0].tables["learning_speeds"], ran[0].tables["initial_norms"]
+def test_the_first_row_of_the_curves_is_the_initial_norm(outcome):
+    speeds, norms = outcome[0].tables["learning_speeds"], outcome[0].tables["initial_norms"]
     kind = ["activation", "initializer", "depth", "layer"]
     first = speeds[speeds["update"] == 0].set_index(kind)["max"]
     expected = norms[(norms["seed"] < 3) & (norms["depth"] > 1)].groupby(kind)["norm"].max()
@@ -64,7 +64,7 @@ def test_a_setting_out_of_range_is_refused(settings):
         vanishing_gradient.run("digits", **{**QUICK, **settings})
 
 
-def test_misspelt_names_are_refused_before_a_folder_is_made(tmp_path):
+def test_misspelled_names_are_refused_before_a_folder_is_made(tmp_path):
     with pytest.raises(UnknownName, match='Did you mean "vanishing-gradient"'):
         experiments.run("vanishing-gradients", run_dir=tmp_path / "run")
     with pytest.raises(UnknownName, match='Did you mean "mnist"'):
