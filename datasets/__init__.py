@@ -1,6 +1,6 @@
-"""The data sets of the lecture, as NumPy arrays: `load("mnist")` gives train, validation and test sets.
+"""The data sets of the lecture, as NumPy arrays: `load("mnist")` returns training, validation and test sets.
 
-Its name is `zoo.datasets`; in a checkout, `import datasets` gives the same package.
+The package is `zoo.datasets`; in a checkout, `import datasets` imports the same package.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ def load(name: str, *, validation: float | int | None = None, seed: int = 0) -> 
     Raises:
         UnknownName: Unknown data set; the message has the nearest name.
         InvalidValue: `validation` or `seed` is out of range.
-        DataError: A file is damaged, is another one, or cannot be downloaded; the message says where to put a good one.
+        DataError: A file is damaged, has other content, or cannot be downloaded; the message says where to
+            put a valid copy.
 
     >>> data = load("digits", seed=1)
     >>> len(data.train), len(data.validation), len(data.test)

@@ -26,7 +26,7 @@ class Dataset:
     """A data set in memory.
 
     Args:
-        source: Source, with its name, licence and classes.
+        source: Source, with its name, license and classes.
         train: Training examples.
         validation: Validation examples, or None.
         test: Test examples.
@@ -197,7 +197,7 @@ class Source:
         name: Name that it is loaded by.
         title: Description in one line.
         origin: Authors and publication.
-        licence: Licence.
+        licence: License.
         input_shape: Shape of one example.
         examples: Number of examples.
         class_names: Names of the classes, in the order of their labels.
@@ -238,7 +238,7 @@ class Source:
 
 
 def _count_examples(examples: int, share: Any, name: str) -> int:
-    """Returns the number of examples that a share or a number stands for."""
+    """Returns the number of examples that a share or a number means."""
     share = check(name, share, float)
     count = round(examples * share) if 0 < share < 1 else int(share)
     if share < 0 or (share >= 1 and share != count) or count >= examples:

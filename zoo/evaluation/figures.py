@@ -37,7 +37,7 @@ def plot_reliability(evaluation: Evaluation) -> Figure:
 
 
 def plot_confusion(evaluation: Evaluation) -> Figure:
-    """Draws the confusion matrix: correct predictions in grey, errors in color."""
+    """Draws the confusion matrix: correct predictions in gray, errors in color."""
     counts, names = evaluation.confusion.to_numpy(), list(evaluation.confusion.columns)
     errors = counts * (1 - np.eye(len(counts), dtype=int))
     side = 1.5 + 0.45 * len(counts)

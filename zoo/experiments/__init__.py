@@ -53,7 +53,7 @@ def card(name: str) -> Card:
     """Returns an experiment's question and settings. Imports TensorFlow.
 
     >>> card("shift").question
-    'Which networks still read a digit that is moved by a few pixels?'
+    'Which networks still recognize a digit that was moved by a few pixels?'
     >>> card("shift").settings
     {'updates': None, 'seeds': 1, 'furthest': 6}
     """

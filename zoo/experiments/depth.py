@@ -1,7 +1,7 @@
-"""Does depth help at an equal number of weights?
+"""Does depth help with an equal number of weights?
 
-Goodfellow et al., ICLR 2014, found that it does on house numbers: 11 layers read more of them than 3, and 3 do not
-catch up with more weights. Here the numbers are digits side by side, and the networks a thousand times smaller.
+Goodfellow et al., ICLR 2014, showed that it does for house numbers: 11 layers read more of them than 3, and 3 layers do
+not catch up with more weights. Here the numbers are digits side by side, and the networks a thousand times smaller.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def train_case(case: Case, data: Dataset, *, epochs: int) -> dict[str, object]:
         "kind": case.kind,
         "halvings": 3 if min(data.input_shape[:2]) < 17 else 4,
     }
-    # Without XLA: to measure what it makes of so many convolutions takes longer than it saves.
+    # Without XLA: measuring it with so many convolutions takes longer than it saves.
     model, _ = train_in_memory(
         "depth_cnn", data.train.x, data.train.y, options=options, epochs=epochs, seed=case.seed, jit_compile=False
     )

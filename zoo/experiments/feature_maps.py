@@ -1,4 +1,4 @@
-"""What does a convolutional network look for, what does it see, and how few weights does it need for that?"""
+"""What does a convolutional network detect, and how few weights does it need?"""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def run(dataset: str = "mnist", *, epochs: Count = 5, seed: Seed = 0, progress: 
     """Runs the experiment.
 
     Args:
-        dataset: Name of a data set of grey images, which are framed to 32x32, small ones enlarged before.
+        dataset: Name of a data set of grayscale images. They are padded to 32x32, small ones after being enlarged.
         epochs: Number of epochs of the modern LeNet-5.
         seed: Random seed. Keras' global seed is set.
         progress: Whether to show the progress on standard error.
@@ -42,7 +42,7 @@ def run(dataset: str = "mnist", *, epochs: Count = 5, seed: Seed = 0, progress: 
         `maps` (the maps of each layer for one digit of each of three classes), and `weights`.
 
     Raises:
-        InvalidValue: A number is out of range, or the data are not grey images.
+        InvalidValue: A number is out of range, or the data are not grayscale images.
         UnknownName: Unknown data set.
         DataError: The data cannot be loaded.
     """

@@ -1,4 +1,4 @@
-"""What do two numbers keep of a digit? The codes of an autoencoder beside two principal components.
+"""What do two numbers retain of a digit? The codes of an autoencoder beside two principal components.
 
 The lecture's autoencoder of SEMEION, deeper: Hinton and Salakhutdinov, «Reducing the dimensionality of data with
 neural networks», Science 313, 2006, figure 3, draw the same comparison for MNIST.
@@ -167,7 +167,7 @@ def plot_codes(codes: pd.DataFrame, summary: pd.DataFrame, class_names: Sequence
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         of_method = codes[codes["method"] == name]
         for digit, rows in of_method.iloc[:SHOWN].groupby("digit"):
-            # The label itself is the marker: the colors need not be told apart.
+            # The label itself is the marker: the colors may be similar.
             marker, color = f"${class_names[int(str(digit))]}$", _COLORS[int(str(digit)) % len(_COLORS)]
             axes.scatter(rows["x"], rows["y"], marker=marker, s=42, linewidths=0.2, color=color)
         error, correct = measures.loc[name, ["test_error", "nearest_neighbours"]]

@@ -1,7 +1,7 @@
-"""Which networks still read a digit that is moved by a few pixels?
+"""Which networks still recognize a digit that was moved by a few pixels?
 
-To a perceptron a moved digit is another input altogether. A convolution finds the same features elsewhere, and pooling
-forgets a little of where they are: what is left of the position is for the layers above to learn.
+For a perceptron, a moved digit is an entirely different input. A convolution detects the same features elsewhere, and
+pooling drops some of their position: the layers above have to learn the rest.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def run(
     """Runs the experiment.
 
     Args:
-        dataset: Name of a data set of grey images, which are framed to 32x32, small ones enlarged before.
+        dataset: Name of a data set of grayscale images. They are padded to 32x32, small ones after being enlarged.
         updates: Number of updates of each network, rounded up to whole epochs. Defaults to one per six training
             images, and 2,000 at least.
         seeds: Number of networks of each kind.
@@ -77,7 +77,7 @@ def run(
         seeds, and its number of weights. Table `accuracies` has one row per network, direction and shift.
 
     Raises:
-        InvalidValue: A number is out of range, or the data are not grey images.
+        InvalidValue: A number is out of range, or the data are not grayscale images.
         UnknownName: Unknown data set.
         DataError: The data cannot be loaded.
     """
@@ -113,7 +113,7 @@ def train_net(net: Net, data: Dataset, *, updates: int, seed: int) -> keras.Mode
     """
     options = {"input_shape": data.input_shape, "classes": data.classes, **net.options}
     recipe = card(net.model).recipe(net.recipe)
-    # Without XLA: to measure what it makes of convolutions takes longer than it saves.
+    # Without XLA: measuring it with convolutions takes longer than it saves.
     return train_in_memory(
         net.model, data.train.x, data.train.y, recipe=recipe, options=options, updates=updates, seed=seed,
         jit_compile=False,

@@ -117,7 +117,7 @@ def _read_metric(run: Any, row: dict[str, str], seed: int) -> float:
 
 
 def _estimate_log_likelihood(rbm: Any, dataset: str, seed: int) -> float:
-    """Returns an RBM's mean log-likelihood of test images with pixels drawn by their grey, as it was published."""
+    """Returns an RBM's mean log-likelihood of test images with pixels drawn by their gray levels, as published."""
     import numpy as np
 
     from zoo.experiments.rbm.study import binarize, estimate_likelihood

@@ -35,7 +35,7 @@ def captions_of(figure):
     return [axes.get_title() for axes in figure.axes if axes.get_title()]
 
 
-def test_an_error_is_labelled_with_its_class_and_the_predicted_class(evaluation):
+def test_an_error_is_labeled_with_its_class_and_the_predicted_class(evaluation):
     first = evaluation.order[0]
     captions = captions_of(plot_worst(evaluation))
     assert len(captions) == 40
@@ -48,7 +48,7 @@ def test_a_confidence_of_1_throughout_is_in_the_title(evaluation):
     assert "above 0.999 in each" in figure.get_suptitle()
 
 
-def test_sequences_are_labelled_with_whole_numbers_in_fewer_columns():
+def test_sequences_are_labeled_with_whole_numbers_in_fewer_columns():
     outputs = np.zeros((len(NUMBERS.test), 4, 11))
     outputs[:, [0, 1, 2, 3], [1, 4, 10, 7]] = 1  # two digits: 4 and none
     figure = plot_worst(make_evaluation(NUMBERS, outputs, np.arange(len(outputs)), np.ones(len(outputs))))

@@ -1,7 +1,7 @@
-"""What is dropout good for where examples are few, and what do the scaled weights stand for?
+"""When does dropout help, and what do the scaled weights approximate?
 
-In training each unit is kept with probability p; in test all are used, their outgoing weights multiplied by p (Keras
-divides by p in training instead). This one network stands for all thinned networks: with one hidden layer it is exactly
+Training keeps each unit with probability p; testing uses all units, with outgoing weights multiplied by p (Keras
+divides by p in training instead). This network approximates all thinned networks: with one hidden layer it is exactly
 their geometric mean; with more, it predicts about as well as the average of many. Srivastava et al., «Dropout», JMLR
 15, 2014. Hinton et al., arXiv:1207.0580, 2012.
 """

@@ -185,6 +185,6 @@ def _regions(
         axes.contourf(first, second, lead, levels=[0, lead.max()], colors=[color])
         axes.contour(first, second, lead, levels=[0], colors="black", linewidths=border)
         if names:
-            centre = first[inside].mean(), second[inside].mean()
+            center = first[inside].mean(), second[inside].mean()
             box = {"facecolor": "white", "edgecolor": "black", "boxstyle": "circle,pad=0.25", "alpha": 0.85}
-            axes.text(*centre, names[label], size=13, ha="center", va="center", bbox=box, zorder=4)
+            axes.text(*center, names[label], size=13, ha="center", va="center", bbox=box, zorder=4)

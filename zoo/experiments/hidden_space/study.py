@@ -1,4 +1,4 @@
-"""What does a hidden layer do? It moves the examples to where lines separate their classes.
+"""How does a hidden layer move the examples to where lines separate the classes?
 
 A network with one hidden layer has two stages: each hidden unit is a line across the inputs, from one side of which to
 the other its activation grows; each output unit is a line across the activations.

@@ -1,8 +1,8 @@
-"""How much does unsupervised pre-training help where few examples have a label?
+"""How much does pre-training help when labels are scarce?
 
-All networks learn without labels from all inputs, or not at all, then with some labels, by the same number of updates.
-Hinton, Osindero and Teh, Neural Computation 18, 2006, and Bengio et al., NIPS 19, 2007, have the method; Erhan et al.,
-JMLR 11, 2010, ask what it is good for.
+Some networks are pre-trained on all inputs without labels. All are then trained with some labels, by the same number of
+updates. The method is that of Hinton, Osindero and Teh, Neural Computation 18, 2006, and Bengio et al., NIPS 19, 2007;
+Erhan et al., JMLR 11, 2010, examine why it helps.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def run(
 
     Args:
         dataset: Name of a data set with inputs in [0, 1].
-        labels: Numbers of labelled training examples. Numbers that the data set does not have are left out; all of
-            its labels come last in any case.
+        labels: Numbers of labeled training examples. Numbers above that of the data set are left out; all of its
+            labels come last in any case.
         depth: Number of hidden layers.
         width: Number of units in each hidden layer.
         seeds: Number of networks of each start and number of labels. A seed has the same labels, the same output layer
@@ -57,7 +57,7 @@ def run(
     """
     data = datasets.load(dataset)
     labels = (*sorted({count for count in labels if count < len(data.train)}), len(data.train))
-    labelled = {
+    labeled = {
         (seed, count): data.with_labels(count, seed=seed).train for seed in range(seeds) for count in labels[:-1]
     }
     accuracies = []
@@ -65,7 +65,7 @@ def run(
         pretrained = pretrain_net(data, start, depth=depth, width=width, epochs=pretraining_epochs, seed=seed)
         for count in labels:
             net = sigmoid_net(data, depth=depth, width=width, seed=seed, pretrained=pretrained)
-            train = repeat(labelled.get((seed, count), data.train), len(data.train))
+            train = repeat(labeled.get((seed, count), data.train), len(data.train))
             accuracy = fine_tune(net, train, data.test, epochs=epochs, seed=seed)
             kind = {"start": start, "labels": count, "seed": seed}
             accuracies.append({**kind, "updates": int(net.optimizer.iterations.numpy()), "accuracy": accuracy})

@@ -1,4 +1,4 @@
-"""Does unsupervised pre-training help, and does it help more the deeper the network?
+"""Does pre-training help, and does it help more with depth?
 
 Erhan, Bengio, Courville, Manzagol, Vincent and Bengio, «Why does unsupervised pre-training help deep learning?», JMLR
 11, 2010: sigmoid networks of one to five hidden layers, from many seeds.

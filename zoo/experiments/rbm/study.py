@@ -1,4 +1,4 @@
-"""What does an RBM learn? Its filters, samples, reconstructions and likelihood: CD-1 against persistent chains.
+"""What does an RBM learn: filters, samples, reconstructions and likelihood, by CD-1 and by persistent chains?
 
 Hinton, «A practical guide to training RBMs», UTML TR 2010-003; Tieleman, «Training RBMs using approximations to the
 likelihood gradient», ICML 2008; Salakhutdinov and Murray, «On the quantitative analysis of deep belief networks»,
@@ -26,7 +26,7 @@ from zoo.models.families.rbm import DENSITY
 from zoo.training.in_memory import train_in_memory
 from zoo.utils.constraints import Count, Seed
 
-# Both methods use a learning rate that decays to 0, without which persistent chains do not come to rest.
+# Both methods use a learning rate that decays to 0, without which persistent chains do not converge.
 RECIPE = replace(DENSITY, options={})
 Pixels = Literal["threshold", "sampled"]
 METHODS: Mapping[str, Mapping[str, Any]] = {
@@ -56,7 +56,8 @@ def run(
         steps: Numbers of steps of Gibbs sampling after which the chains are drawn.
         runs: Number of runs of annealed importance sampling.
         pixels: `"threshold"`, a pixel is on from 0.5 upwards; or `"sampled"`, it is on with the probability of its
-            grey, drawn once, as in Salakhutdinov and Murray: such images are noisier, and less likely by some nats.
+            gray level, drawn once, as in Salakhutdinov and Murray: such images are noisier and less likely by some
+            nats.
         seed: Random seed. Keras' global seed is set.
         progress: Whether to show the progress on standard error.
 
@@ -109,7 +110,7 @@ def binarize(x: np.ndarray, random: np.random.Generator | None = None) -> np.nda
 
     Args:
         x: Images in [0, 1].
-        random: Generator to draw the pixels by their grey. Defaults to None: a pixel is on from 0.5 upwards.
+        random: Generator to draw the pixels by their gray levels. Defaults to None: a pixel is on from 0.5 upwards.
     """
     rows = x.reshape(len(x), -1)
     return (rows > random.random(rows.shape) if random else rows >= 0.5).astype("float32")
@@ -176,7 +177,7 @@ def run_chains(rbm: RBM, x: np.ndarray, *, steps: tuple[int, ...], seed: int) ->
     Args:
         rbm: RBM.
         x: Examples of zeros and ones, `(chains, pixels)`.
-        steps: Numbers of steps after which the states are kept, in rising order.
+        steps: Numbers of steps after which the states are returned, in rising order.
         seed: Random seed of the noise.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Why were deep networks hard to train? Accuracy by depth, and the speed of learning of each layer.
+"""Why were deep networks hard to train? Accuracy by depth, and speed of learning by layer.
 
 Nielsen, «Neural Networks and Deep Learning», 2015, chapter 5; then the same with other activations and initial weights.
 """
