@@ -10,9 +10,9 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("zoo")
 def scaled_tanh(inputs: Any) -> Any:
-    """Returns 1.7159 tanh(2/3 a): it passes through (1, 1) and (-1, -1), and bends most near them.
+    """Returns 1.7159 tanh(2/3 a), which passes through (1, 1) and (-1, -1), where its curvature is largest.
 
-    Targets of +-1 then lie where its slope is far from 0, and units far from saturation.
+    Targets of +-1 are thus in the range where units are not saturated.
 
     Source: LeCun et al., Proc. IEEE 86(11), 1998, equation 6 and appendix A.
 

@@ -1,4 +1,4 @@
-"""Laws of initial weights that Keras does not have."""
+"""Initializers that Keras does not have."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from zoo.utils.constraints import Seed, check, non_negative, positive
 
 @keras.saving.register_keras_serializable("zoo")
 class FanInUniform(keras.initializers.Initializer):
-    """Draws weights evenly between -limit / F^power and limit / F^power, with F the number of inputs of a unit.
+    """Draws weights uniformly from +-limit / F^power, where F is the number of inputs of a unit.
 
     Args:
-        limit: What is divided by the number of inputs.
-        power: To which power. With 1/2 sums of many inputs are as large as those of few; with the paper's 1 they are
-            smaller.
-        seed: Decides the weights, the same at every call; None draws them from Keras' global seed.
+        limit: Limit before division. Defaults to 2.4.
+        power: Exponent of the number of inputs. With 1/2, the variance of a unit's input does not depend on the number
+            of inputs; with 1, as in the paper, it decreases. Defaults to 1.
+        seed: Random seed; the weights are the same at every call. Defaults to None, which draws them from Keras' global
+            seed.
 
     Source: LeCun et al., Proc. IEEE 86(11), 1998, appendix A.
 

@@ -12,14 +12,14 @@ from zoo.utils.constraints import check, positive
 
 @keras.saving.register_keras_serializable("zoo")
 class MaximumAPosteriori(keras.losses.Loss):
-    """LeNet-5's discriminative loss: the right class is pulled closer and the others are pushed away.
+    """The discriminative loss of LeNet-5, which decreases the penalty of the true class and increases the others.
 
-    With penalties y_i, the squared distances to the prototypes, E = y_D + log(exp(-j) + sum_i exp(-y_i)): the
-    cross-entropy of the classes and one more, «rubbish», whose penalty is j. Classes that are farther away than
-    that are pushed no more.
+    With penalties y_i, the squared distances to the prototypes, E = y_D + log(exp(-j) + sum_i exp(-y_i)). This is the
+    cross-entropy of the classes and of an additional "rubbish" class with penalty j, so that penalties far above j do
+    not increase any further.
 
     Args:
-        rubbish: The constant j, above 0; the paper does not say which.
+        rubbish: Constant j > 0, which the paper does not specify. Defaults to 1.
 
     Call arguments:
         y_true: Labels, `(batch,)`.
@@ -37,9 +37,9 @@ class MaximumAPosteriori(keras.losses.Loss):
         self.rubbish = check("rubbish", rubbish, Annotated[float, positive])
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        right = ops.one_hot(ops.reshape(ops.cast(y_true, "int32"), (-1,)), y_pred.shape[-1], dtype=y_pred.dtype)
+        true_class = ops.one_hot(ops.reshape(ops.cast(y_true, "int32"), (-1,)), y_pred.shape[-1], dtype=y_pred.dtype)
         scores = ops.pad(y_pred, [(0, 0), (0, 1)], constant_values=-self.rubbish)
-        return ops.logsumexp(scores, axis=-1) - ops.sum(right * y_pred, axis=-1)
+        return ops.logsumexp(scores, axis=-1) - ops.sum(true_class * y_pred, axis=-1)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "rubbish": self.rubbish}
@@ -47,19 +47,19 @@ class MaximumAPosteriori(keras.losses.Loss):
 
 @keras.saving.register_keras_serializable("zoo")
 class SequenceCrossentropy(keras.losses.Loss):
-    """Minus the logarithm of the probability that a net gives to the right sequence.
+    """The negative log-likelihood of a sequence of digits.
 
-    -log p(S|X) = -log p(L|X) - sum_i log p(S_i|X), over the digits S_1 to S_L that are there: what a net says of the
-    places after the last one does not count.
+    -log p(S|X) = -log p(L|X) - sum_i log p(S_i|X) over the digits S_1 to S_L. Positions after the last digit do
+    not count.
 
     Call arguments:
-        y_true: Labels, `(batch, 1 + longest)`: the length less 1, then the digits.
+        y_true: Labels, `(batch, 1 + longest)`: the length minus 1, then the digits.
         y_pred: Probabilities, `(batch, 1 + longest, classes)`, in the same order.
 
     Source: Goodfellow et al., ICLR 2014, section 4.
 
     >>> import numpy as np
-    >>> quarters = np.full((1, 3, 4), 0.25)  # of 2 digits at most
+    >>> quarters = np.full((1, 3, 4), 0.25)  # for up to 2 digits
     >>> loss = SequenceCrossentropy()
     >>> [round(float(loss(label, quarters) / np.log(4)), 5) for label in (np.array([[0, 3, 2]]), np.array([[1, 3, 2]]))]
     [2.0, 3.0]
@@ -69,15 +69,15 @@ class SequenceCrossentropy(keras.losses.Loss):
         super().__init__(name=name, **options)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        each = keras.losses.sparse_categorical_crossentropy(y_true, y_pred)
-        return ops.sum(each * ops.cast(is_there(y_true), each.dtype), axis=-1)
+        losses = keras.losses.sparse_categorical_crossentropy(y_true, y_pred)
+        return ops.sum(losses * ops.cast(sequence_mask(y_true), losses.dtype), axis=-1)
 
 
-def is_there(y_true: Any) -> Any:
-    """Returns which places of labels, `(batch, 1 + longest)`, are the length or a digit of the sequence.
+def sequence_mask(y_true: Any) -> Any:
+    """Returns whether each position of labels, `(batch, 1 + longest)`, is the length or a digit of the sequence.
 
     >>> import numpy as np
-    >>> np.asarray(is_there(np.array([[0, 3, 2], [1, 3, 2]]))).tolist()
+    >>> np.asarray(sequence_mask(np.array([[0, 3, 2], [1, 3, 2]]))).tolist()
     [[True, True, False], [True, True, True]]
     """
     y_true = ops.cast(y_true, "int32")

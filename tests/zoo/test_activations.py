@@ -15,18 +15,18 @@ def curvature(at):
     return value.numpy(), slope.numpy(), outer.gradient(slope, at).numpy()
 
 
-def test_it_passes_through_1_1_and_has_the_published_slope_at_0():
+def test_values_at_1_and_slope_at_0_are_as_published():
     value, slope, _ = curvature([-1.0, 0.0, 1.0])
     np.testing.assert_allclose(value, [-0.9999973, 0, 0.9999973], atol=5e-8)
     assert slope[1] == pytest.approx(1.7159 * 2 / 3)
     assert slope[1] == pytest.approx(1.14393, abs=5e-6)
 
 
-def test_it_bends_most_near_1():
+def test_curvature_is_largest_near_1():
     a = np.linspace(0, 3, 30_001)
     assert a[np.abs(curvature(a)[2]).argmax()] == pytest.approx(0.98772, abs=1e-4)
 
 
-def test_a_layer_that_has_it_is_made_again():
+def test_config_round_trip_of_a_layer():
     layer = keras.layers.Dense(3, scaled_tanh)
     assert keras.layers.Dense.from_config(layer.get_config()).activation is scaled_tanh

@@ -22,13 +22,13 @@ def says(*readings):
         ([[0, 2, 4, 4], [2, 3, 0, 3], [1, 2, 3, 4], [1, 0, 1, 4]], 1),  # another digit: first, last, middle
     ],
 )
-def test_a_sequence_is_right_if_its_length_and_all_its_digits_are(readings, right):
+def test_a_sequence_is_correct_if_its_length_and_digits_are(readings, right):
     metric = SequenceAccuracy()
     metric.update_state(LABELS, says(*readings))
     assert float(metric.result()) == pytest.approx(right / 4)
 
 
-def test_batches_are_added_up_and_examples_weighted():
+def test_batches_accumulate_and_examples_are_weighted():
     metric = SequenceAccuracy()
     metric.update_state(LABELS, says(*LABELS))
     metric.update_state(LABELS[:1], says([0, 2, 4, 4]))
@@ -38,7 +38,7 @@ def test_batches_are_added_up_and_examples_weighted():
     assert float(metric.result()) == pytest.approx(1 / 4)
 
 
-def test_it_is_made_again_from_its_configuration():
+def test_config_round_trip():
     metric = SequenceAccuracy(name="accuracy")
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(metric))
     assert again.name == "accuracy"

@@ -1,4 +1,4 @@
-"""The models of the zoo, by name. Their builders, as in `zoo.models.deep_mlp`, lie in `zoo.models.families`."""
+"""The models of the zoo. Builders, as `zoo.models.deep_mlp`, are defined in `zoo.models.families`."""
 
 from typing import Any
 

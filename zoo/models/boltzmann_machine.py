@@ -1,8 +1,8 @@
-"""The Keras model around an `RBM` layer: contrastive divergence, persistent or not.
+"""A Keras model that trains an `RBM` layer by contrastive divergence or persistent contrastive divergence.
 
-Hinton, Neural Computation 14, 2002 (CD); Tieleman, ICML 2008 (PCD); Hinton, UTML TR 2010-003 (the
-choices). Every rule is the gradient of a difference of free energies, so that Keras' own training
-step, its optimisers and its distribution strategies serve as they are.
+Hinton, Neural Computation 14, 2002 (CD); Tieleman, ICML 2008 (PCD); Hinton, UTML TR 2010-003 (settings). Both rules are
+the gradient of a difference of free energies, so that Keras' training step, optimizers and distribution strategies can
+be used unchanged.
 """
 
 from __future__ import annotations
@@ -18,33 +18,35 @@ from zoo.errors import InvalidValue
 from zoo.layers.rbm import RBM
 from zoo.utils.constraints import at_least, check, non_negative, open_probability
 
-DECAY = 0.9  # of the running mean activity that the sparsity target looks at
+DECAY = 0.9  # of the running mean activity to which the sparsity target is compared
+MONITORED = 20  # examples per batch from which the pseudo-likelihood is estimated
 
 
 @keras.saving.register_keras_serializable("zoo")
 class BoltzmannMachine(keras.Model):
-    """Trains an RBM; called, it gives P(h = 1 | v).
+    """Trains an RBM. A call returns P(h = 1 | v).
 
-    `fit(x)` needs no targets. Its metrics are the reconstruction error (summed squares), the free
-    energy of the data and, with Bernoulli units, the stochastic pseudo-log-likelihood; with
-    `validation_data=(x,)` the gap between `free_energy` and `val_free_energy` tells of overfitting.
+    `fit(x)` needs no targets. Its metrics are the reconstruction error (sum of squares), the free energy of the data
+    and, for Bernoulli units, the stochastic pseudo-log-likelihood. With `validation_data=(x,)`, the difference between
+    `free_energy` and `val_free_energy` indicates overfitting.
 
     Args:
-        rbm: The layer.
-        input_shape: Shape of one example; it is flattened.
-        k: Steps of Gibbs sampling.
-        persistent: Whether the chains go on from one update to the next (PCD) instead of starting at
-            the data (CD).
-        chains: Number of persistent chains.
-        sample_visible: Whether CD samples the visible units, too, instead of taking their mean; the
-            guide takes the mean. Persistent chains always sample.
-        sample_data: Whether data between 0 and 1 are probabilities that are drawn anew each time.
-        biases_from_data: Whether `adapt` sets the visible biases to the log-odds of the data.
-        sparsity_target: Wanted mean activity of the hidden units, or None.
-        sparsity_cost: Weight of the cross-entropy between it and the mean activity.
+        rbm: The layer to train.
+        input_shape: Shape of one example, which is flattened.
+        k: Number of Gibbs steps. Defaults to 1.
+        persistent: Whether chains continue from one update to the next (PCD) instead of starting at the data (CD).
+            Defaults to False.
+        chains: Number of persistent chains. Defaults to 100.
+        sample_visible: Whether CD samples the visible units, too, instead of using their means as Hinton's guide does.
+            Persistent chains always sample. Defaults to False.
+        sample_data: Whether to treat data between 0 and 1 as probabilities and sample them at each update. Defaults to
+            False.
+        biases_from_data: Whether `adapt` sets the visible biases to the log-odds of the data. Defaults to True.
+        sparsity_target: Target of the mean activity of the hidden units. Defaults to None, no target.
+        sparsity_cost: Factor of the cross-entropy between the target and the mean activity. Defaults to 0.1.
 
     Raises:
-        InvalidValue: An argument of the wrong type or out of range.
+        InvalidValue: An argument has the wrong type or is out of range.
 
     >>> import numpy as np
     >>> model = BoltzmannMachine(RBM(16, seed=0), input_shape=(8, 8, 1))
@@ -90,35 +92,35 @@ class BoltzmannMachine(keras.Model):
         self.build((None, *self.example_shape))
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        if not self.rbm.built:  # one from a file is
+        if not self.rbm.built:  # a deserialized layer is built
             self.rbm.build((None, int(np.prod(self.example_shape))))
         if self.persistent:
-            self._fantasies = _own_of_each_replica((self.chains, self.rbm.hidden), "zeros", "chains")
+            self._fantasies = _create_local_variable((self.chains, self.rbm.hidden), "zeros", "chains")
         if self.sparsity_target:
             initial = keras.initializers.Constant(self.sparsity_target)
-            self._activity = _own_of_each_replica((self.rbm.hidden,), initial, "activity")
+            self._activity = _create_local_variable((self.rbm.hidden,), initial, "activity")
         self.built = True
 
     @property
     def input_shape(self) -> tuple[int | None, ...]:
-        """Shape of what it takes, as in Keras' functional models."""
+        """Shape of the inputs, as in Keras' functional models."""
         return (None, *self.example_shape)
 
     @property
     def output_shape(self) -> tuple[int | None, ...]:
-        """Shape of what it gives."""
+        """Shape of the outputs."""
         return (None, self.rbm.hidden)
 
     def call(self, inputs: Any) -> Any:
         return self.rbm(self._flatten(inputs))
 
     def compile(self, optimizer: Any = None, **options: Any) -> None:
-        """Compiles as Keras does, without a loss; the optimiser is the guide's if none is given.
+        """Compiles the model as Keras does, without a loss.
 
         Args:
-            optimizer: Any Keras optimiser; None is SGD with a learning rate of 0.1 and a momentum of
-                0.5. `zoo.optimizers.MomentumSGD` takes a schedule of momenta.
-            **options: Of `keras.Model.compile`.
+            optimizer: A Keras optimizer. Defaults to None, SGD with a learning rate of 0.1 and a momentum of 0.5 as in
+                Hinton's guide. `zoo.optimizers.MomentumSGD` takes a schedule of momenta.
+            **options: Arguments of `keras.Model.compile`.
         """
         super().compile(keras.optimizers.SGD(0.1, momentum=0.5) if optimizer is None else optimizer, **options)
 
@@ -127,7 +129,7 @@ class BoltzmannMachine(keras.Model):
         self.optimizer.build(self.trainable_variables)
 
     def fit(self, x: Any = None, y: Any = None, **options: Any) -> keras.callbacks.History:
-        """Trains as Keras does; compiles first with the guide's choices where that was not done."""
+        """Trains the model as Keras does, after compiling it with the defaults if it is not compiled."""
         if not self.compiled:
             self.compile()
         if isinstance(x, np.ndarray):
@@ -135,42 +137,42 @@ class BoltzmannMachine(keras.Model):
         return super().fit(x, y, **options)
 
     def adapt(self, x: Any) -> None:
-        """Checks the data, and sets the visible biases to what they would be without hidden units.
+        """Checks the data, and initializes the visible biases to fit them without hidden units.
 
-        Biases that were trained already stand.
+        Biases that have been trained are kept.
 
         Args:
             x: All examples, `(examples, *input_shape)`.
 
         Raises:
-            InvalidValue: The data have another shape, are not finite, or lie outside [0, 1] with
-                Bernoulli visible units.
+            InvalidValue: The data have another shape, are not finite, or are outside [0, 1] although the visible units
+                are Bernoulli.
         """
         x = np.asarray(x)
         if x.shape[1:] != self.example_shape:
-            raise InvalidValue(f"{self.name} takes examples of shape {self.example_shape}; got {x.shape[1:]}.")
-        low, high = float(x.min()), float(x.max())  # NaN, if there is one
+            raise InvalidValue(f"{self.name}: examples must have shape {self.example_shape}; got {x.shape[1:]}.")
+        low, high = float(x.min()), float(x.max())  # NaN if any value is
         if not np.isfinite([low, high]).all():
             raise InvalidValue(
-                f"{self.name} takes finite data; {int((~np.isfinite(x)).sum())} values are NaN or infinite."
+                f"{self.name}: data must be finite; got {int((~np.isfinite(x)).sum())} values that are NaN or infinite."
             )
         if self.rbm.visible == "bernoulli" and (low < 0 or high > 1):
             raise InvalidValue(
-                f"Bernoulli visible units take data in [0, 1]; got values from {low:g} to {high:g}. "
-                "Scale them, or take visible='gaussian' for standardised data."
+                f"{self.name}: data of Bernoulli visible units must be in [0, 1]; got values from {low:g} to {high:g}. "
+                "Scale them, or standardize them and use visible='gaussian'."
             )
         if not self.biases_from_data or (self.compiled and self.optimizer.iterations.numpy()):
-            return  # what was learnt stands
+            return
         mean = x.reshape(len(x), -1).mean(0, dtype="float64")
         if self.rbm.visible == "bernoulli":
-            mean = np.clip(mean, 1 / (len(x) + 2), 1 - 1 / (len(x) + 2))  # no unit is certain
+            mean = np.clip(mean, 1 / (len(x) + 2), 1 - 1 / (len(x) + 2))  # never 0 or 1
             mean = np.log(mean / (1 - mean))
         self.rbm.visible_bias.assign(mean)
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """Returns F(data) - F(end of the chains), whose gradient is contrastive divergence's."""
+        """Returns F(data) - F(end of the chains), whose gradient is that of contrastive divergence."""
         rbm = self.rbm
         data = ops.cast(self._flatten(x), rbm.compute_dtype)
         if self.sample_data and training:
@@ -188,17 +190,17 @@ class BoltzmannMachine(keras.Model):
             loss = loss + self._sparsity(total, activity)
         for penalty in self.losses:
             loss = loss + ops.cast(penalty, loss.dtype)
-        self._watch(data, ops.stop_gradient(total), ops.stop_gradient(energy), end, activity, weight)
+        self._update_monitors(data, ops.stop_gradient(total), ops.stop_gradient(energy), end, activity, weight)
         return loss / replicas_of(self)
 
     def _chains_from(self, activity: Any) -> Any:
-        """Returns the visible units after k steps from the data, given the means of the hidden units there."""
+        """Returns the visible units after k steps from the data, whose hidden units have the means `activity`."""
         rbm = self.rbm
         h = rbm.gibbs_from_hidden(rbm.bernoulli(activity), self.k - 1)
         return rbm.sample_visible(h) if self.sample_visible else rbm.visible_mean(h)
 
     def _persistent_chains(self, training: bool) -> Any:
-        """Returns the visible units after k steps of the persistent chains, which go on from there in training."""
+        """Returns the visible units after k steps of the persistent chains, and advances the chains in training."""
         rbm = self.rbm
         v = rbm.sample_visible(rbm.gibbs_from_hidden(ops.convert_to_tensor(self._fantasies), self.k - 1))
         if training:
@@ -206,21 +208,22 @@ class BoltzmannMachine(keras.Model):
         return v
 
     def _sparsity(self, total: Any, activity: Any) -> Any:
-        """Returns a term whose gradient on what comes into a unit is cost * (mean activity - target)."""
+        """Returns a term whose gradient with respect to the input of a unit is cost * (mean activity - target)."""
         estimate = DECAY * ops.convert_to_tensor(self._activity) + (1 - DECAY) * ops.mean(activity, axis=0)
         self._activity.assign(estimate)
         excess = ops.stop_gradient(estimate - self.sparsity_target)
         return self.sparsity_cost * ops.sum(excess * ops.mean(total, axis=0))
 
-    def _watch(self, data: Any, total: Any, energy: Any, end: Any, activity: Any, weight: Any) -> None:
+    def _update_monitors(self, data: Any, total: Any, energy: Any, end: Any, activity: Any, weight: Any) -> None:
         rbm = self.rbm
-        back = rbm.visible_mean(activity) if self.persistent or self.k > 1 or self.sample_visible else end
-        self._monitors["reconstruction_error"].update_state(ops.sum(ops.square(data - back), axis=-1), weight)
+        needs_mean = self.persistent or self.k > 1 or self.sample_visible
+        reconstruction = rbm.visible_mean(activity) if needs_mean else end
+        error = ops.sum(ops.square(data - reconstruction), axis=-1)
+        self._monitors["reconstruction_error"].update_state(error, weight)
         self._monitors["free_energy"].update_state(energy, weight)
         if "pseudo_log_likelihood" in self._monitors:
-            # One unit in a few examples: an estimate as good as any, and next to nothing to do.
-            few = ops.round(data[:WATCHED])
-            self._monitors["pseudo_log_likelihood"].update_state(rbm.pseudo_log_likelihood(few))
+            likelihood = rbm.pseudo_log_likelihood(ops.round(data[:MONITORED]))
+            self._monitors["pseudo_log_likelihood"].update_state(likelihood)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Mapping[str, Any]:
         return self.get_metrics_result()
@@ -249,10 +252,9 @@ _OPTIONS = (
     "sparsity_target",
     "sparsity_cost",
 )
-WATCHED = 20  # examples of each mini-batch that the pseudo-likelihood is estimated on
 
 
-def _own_of_each_replica(shape: tuple[int, ...], initializer: Any, name: str) -> keras.Variable:
+def _create_local_variable(shape: tuple[int, ...], initializer: Any, name: str) -> keras.Variable:
     return keras.Variable(
         keras.initializers.get(initializer),
         shape=shape,
@@ -264,18 +266,18 @@ def _own_of_each_replica(shape: tuple[int, ...], initializer: Any, name: str) ->
 
 
 def free_energies(rbm: RBM, data: Any, total: Any, end: Any) -> tuple[Any, Any]:
-    """Returns F of data whose hidden units' input is known, and of the ends of the chains; see `free_energy_of`."""
+    """Returns F of the data, from the total input of their hidden units, and F of the ends of the chains."""
     total = ops.concatenate([total, rbm.hidden_input(end)])
     energies = rbm.free_energy_of(ops.concatenate([data, end]), total)
     return energies[: ops.shape(data)[0]], energies[ops.shape(data)[0] :]
 
 
 def mean_over_examples(values: Any, weight: Any) -> Any:
-    """Returns the mean of `(batch,)` values, each counted by its weight."""
+    """Returns the mean of `(batch,)` values times their weights."""
     return ops.mean(values if weight is None else values * weight)
 
 
 def replicas_of(model: keras.Model) -> int:
-    """Returns among how many replicas a mini-batch is divided, by which a loss of one's own is to be divided."""
-    # Keras adds the replicas' gradients up. Its other backends know no strategies.
+    """Returns the number of replicas, by which a custom loss must be divided because Keras adds their gradients."""
+    # Other backends of Keras have no strategies.
     return getattr(getattr(model, "distribute_strategy", None), "num_replicas_in_sync", 1)

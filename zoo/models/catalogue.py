@@ -1,4 +1,4 @@
-"""The catalogue of models: create one by name, read its card, list the names."""
+"""The catalogue of models: create a model by name, read its card, list the names."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 
 def create(name: str, *, weights: str | None = None, **options: Any) -> keras.Model:
-    """Builds a model of the zoo, uncompiled.
+    """Creates a model of the zoo.
 
     Args:
-        name: A name of `list_models()`.
-        weights: The name of pre-trained weights, as in `"mnist"`; `zoo list --weights` has them. Their options are
-            taken; those that are given must be the same. None is a model that is not trained.
-        **options: The builder's keywords; `card(name).options` tells them.
+        name: Name of the model; see `list_models`.
+        weights: Name of pre-trained weights, as in `"mnist"`; see `zoo list --weights`. They determine the options of
+            the model. Defaults to None, an untrained model.
+        **options: Options of the model; see `card(name).options`.
 
     Returns:
-        The model, a plain `keras.Model`.
+        The model, an uncompiled `keras.Model`.
 
     Raises:
-        UnknownName: No such model, option or weights; the message has the nearest name.
-        InvalidValue: An option's value has the wrong type, is out of range, or is not that of the weights.
+        UnknownName: Unknown model, option or weights. The message suggests the closest name.
+        InvalidValue: An option has the wrong type, is out of range, or differs from that of the weights.
 
     >>> import zoo
     >>> zoo.create("deep_mlp", depth=2, width=30, activation="sigmoid").count_params()
@@ -37,19 +37,22 @@ def create(name: str, *, weights: str | None = None, **options: Any) -> keras.Mo
     import_tensorflow()
     if weights is None:
         return card(name).build(**options)
-    from zoo.models import weights as presets
+    from zoo.models.weights import check_options, load_weights, weights_card
 
-    of_weights = presets.weights_card(card(name).name, weights)
-    model = card(name).build(**presets.options_of(of_weights, options, card(name).resolve(options)))
-    presets.fill(model, of_weights)
+    known = card(name)
+    trained = weights_card(known.name, weights)
+    required, resolved = known.resolve(trained.origin.options), known.resolve(options)
+    check_options(trained, required, {option: resolved[option] for option in options})
+    model = known.build(**required)
+    load_weights(model, trained)
     return model
 
 
 def card(name: str) -> ModelCard:
-    """Returns what the zoo knows of a model: summary, source, options, recipes.
+    """Returns the card of a model: summary, source, options, recipes and search space.
 
     Raises:
-        UnknownName: No such model; the message has the nearest name.
+        UnknownName: Unknown model. The message suggests the closest name.
 
     >>> import zoo
     >>> zoo.card("dropout_mlp").options["keep_probability"].values
@@ -61,7 +64,7 @@ def card(name: str) -> ModelCard:
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """Returns the names of the models that match a shell pattern, sorted.
+    """Returns the sorted names of the models that match a shell pattern.
 
     >>> import zoo
     >>> zoo.list_models("*mlp*")

@@ -1,4 +1,4 @@
-"""The deep belief network that generates: directed layers under an RBM that knows the labels.
+"""The generative deep belief network: directed layers below an RBM with label units.
 
 Hinton, Osindero and Teh, «A fast learning algorithm for deep belief nets», Neural Computation 18, 2006.
 """
@@ -20,23 +20,23 @@ from zoo.utils.constraints import Seed, at_least, check
 
 @keras.saving.register_keras_serializable("zoo")
 class DeepBeliefNetwork(keras.Model):
-    """A deep belief network with label units; called, it gives the probability of each class.
+    """A deep belief network with label units. A call returns the probability of each class.
 
-    The labels join the highest of the `hidden` layers below the top RBM. Each lower layer has weights
-    that recognise (upwards) and weights that generate (downwards); `fit(x, y)` trains both by the
-    up-down algorithm, the contrastive form of wake-sleep. A class's probability follows from the free
-    energy of the top RBM with that label on.
+    The visible units of the top RBM are the labels and the highest of the `hidden` layers. Each lower layer has
+    recognition weights (upwards) and generation weights (downwards), which `fit(x, y)` trains by the up-down algorithm,
+    a contrastive form of wake-sleep. The probability of a class follows from the free energy of the top RBM with its
+    label on.
 
     Args:
-        input_shape: Shape of one example, in [0, 1]; it is flattened.
+        input_shape: Shape of one example with values in [0, 1], which is flattened.
         classes: Number of classes.
-        hidden: Units of the directed layers, from the input up.
-        top: Hidden units of the top RBM.
-        k: Steps of Gibbs sampling in the top RBM, an update.
-        seed: Decides what is sampled; None draws it from Keras' global seed.
+        hidden: Number of units of each directed layer, from the input upwards.
+        top: Number of hidden units of the top RBM.
+        k: Number of Gibbs steps in the top RBM per update. Defaults to 1.
+        seed: Random seed of the sampling. Defaults to None, which draws it from Keras' global seed.
 
     Raises:
-        InvalidValue: An argument of the wrong type or out of range.
+        InvalidValue: An argument has the wrong type or is out of range.
 
     >>> import numpy as np
     >>> model = DeepBeliefNetwork(input_shape=(8, 8, 1), classes=10, hidden=(32, 32), top=64)
@@ -86,19 +86,19 @@ class DeepBeliefNetwork(keras.Model):
 
     @property
     def input_shape(self) -> tuple[int | None, ...]:
-        """Shape of what it takes, as in Keras' functional models."""
+        """Shape of the inputs, as in Keras' functional models."""
         return (None, *self.example_shape)
 
     @property
     def output_shape(self) -> tuple[int | None, ...]:
-        """Shape of what it gives."""
+        """Shape of the outputs."""
         return (None, self.classes)
 
     def call(self, inputs: Any) -> Any:
         return ops.softmax(self.label_scores(self.codes(inputs)))
 
     def codes(self, x: Any) -> Any:
-        """Returns the probabilities of the highest directed layer's units, without sampling.
+        """Returns the probabilities of the units of the highest directed layer, without sampling.
 
         Args:
             x: Examples, `(batch, *input_shape)`.
@@ -112,20 +112,20 @@ class DeepBeliefNetwork(keras.Model):
         return h
 
     def label_scores(self, codes: Any) -> Any:
-        """Returns minus the free energy of the top RBM with each label on, up to what they share.
+        """Returns the negative free energy of the top RBM for each label, up to a common constant.
 
         Args:
-            codes: What `codes` returned.
+            codes: Result of `codes`.
 
         Returns:
             `(batch, classes)`.
         """
         top, units = self.top, self.hidden[-1]
         total = top.hidden_bias + ops.matmul(codes, top.kernel[:units])
-        bias, without = top.visible_bias[units:], ops.softplus(total)
-        # Unit by unit: the sum over all units is so large that single precision would lose the differences.
+        bias, baseline = top.visible_bias[units:], ops.softplus(total)
+        # The difference is computed per unit, because in single precision the sums over units would lose it.
         scores = [
-            bias[label] + ops.sum(ops.softplus(total + top.kernel[units + label]) - without, axis=-1)
+            bias[label] + ops.sum(ops.softplus(total + top.kernel[units + label]) - baseline, axis=-1)
             for label in range(self.classes)
         ]
         return ops.stack(scores, axis=-1)
@@ -156,10 +156,10 @@ class DeepBeliefNetwork(keras.Model):
         sleep = self.sample_down(end[:, : self.hidden[-1]], top.sampler)
         for up, above, below in zip(reversed(self.recognition), sleep, sleep[1:], strict=False):
             loss = loss + mean_over_examples(_cross_entropy(above, _logits(up, below)), weight)
-        return loss * _one_once_known(loss) / replicas_of(self)
+        return loss * _one_after(loss) / replicas_of(self)
 
     def sample_up(self, x: Any, sampler: Sampler) -> list[Any]:
-        """Returns the states of the input and of each directed layer above it, recognized one from the other.
+        """Returns the input and the states of each directed layer, each sampled from the layer below.
 
         Args:
             x: Flat examples, `(batch, pixels)`.
@@ -171,14 +171,14 @@ class DeepBeliefNetwork(keras.Model):
         return states
 
     def sample_down(self, state: Any, sampler: Sampler | None) -> list[Any]:
-        """Returns a state of the highest directed layer and what each layer below generates from it.
+        """Returns the states of the highest directed layer and those generated in each layer below.
 
         Args:
             state: States of the highest directed layer, `(batch, hidden[-1])`.
-            sampler: Source of randomness; None takes the mean of each layer.
+            sampler: Source of randomness, or None for the mean of each layer.
 
         Returns:
-            From the top down; the last ones are the probabilities of the pixels, `(batch, pixels)`.
+            States from the top down. The last are the probabilities of the pixels, `(batch, pixels)`.
         """
         states = [state]
         for down in reversed(self.generation):
@@ -187,24 +187,24 @@ class DeepBeliefNetwork(keras.Model):
         return states
 
     def generate(self, labels: Any, *, steps: int = 1000, seed: int = 0) -> np.ndarray:
-        """Draws examples of given classes: Gibbs sampling in the top RBM with the label held, then one way down.
+        """Generates examples of given classes by Gibbs sampling in the top RBM with clamped labels.
 
-        The chains start, as in section 7 of the paper, at what a random image gives on the way up.
+        As in section 7 of the paper, the chains start from the codes of a random image.
 
         Args:
-            labels: A class for each example to draw, `(n,)`.
-            steps: Steps of Gibbs sampling.
-            seed: Decides the draw.
+            labels: Class of each example, `(n,)`.
+            steps: Number of Gibbs steps. Defaults to 1000.
+            seed: Random seed. Defaults to 0.
 
         Returns:
-            `(n, *input_shape)`, the probabilities of the pixels.
+            Probabilities of the pixels, `(n, *input_shape)`.
 
         Raises:
-            InvalidValue: A label that there is not.
+            InvalidValue: A label is out of range.
         """
         labels = np.asarray(labels, "int64").reshape(-1)
         if len(labels) == 0 or labels.min() < 0 or labels.max() >= self.classes:
-            raise InvalidValue(f"labels must be whole numbers from 0 to {self.classes - 1}; got {labels.tolist()}.")
+            raise InvalidValue(f"labels must be integers from 0 to {self.classes - 1}; got {labels.tolist()}.")
         steps = check("steps", steps, Annotated[int, at_least(1)])
         sampler = NumpySampler(np.random.default_rng(check("seed", seed, Seed)))
         units = self.hidden[-1]
@@ -243,16 +243,16 @@ def _logits(layer: keras.layers.Dense, inputs: Any) -> Any:
     return ops.matmul(inputs, layer.kernel) + layer.bias
 
 
-def _one_once_known(loss: Any) -> Any:
-    """Returns 1 when the whole loss is known, so that no gradient is, and no weight changes, any earlier.
+def _one_after(loss: Any) -> Any:
+    """Returns 1, computed from the loss, so that no weight changes before the whole loss is available.
 
-    The generating weights' gradient is known on the way up already; seen: TensorFlow 2.21 changed them while the way
-    down still computed with them, in one step of twenty on a busy machine.
+    The gradient of the generation weights is available before the downward pass. On a busy machine, TensorFlow 2.21
+    updated these weights in one step of twenty while the downward pass still used them.
     """
     finite = ops.isfinite(ops.stop_gradient(loss))
     return ops.cast(ops.where(finite, 1.0, float("nan")), loss.dtype)
 
 
 def _cross_entropy(target: Any, logits: Any) -> Any:
-    """Returns the cross-entropy of Bernoulli units, added up over them: `(batch,)`."""
+    """Returns the cross-entropy of Bernoulli units, summed over the units, `(batch,)`."""
     return ops.sum(ops.softplus(logits) - ops.stop_gradient(target) * logits, axis=-1)

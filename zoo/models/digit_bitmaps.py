@@ -1,12 +1,12 @@
-"""The ten digits as LeNet-5's output units have them: bitmaps of 7 x 12, ink +1 and paper -1.
+"""The ten digits as bitmaps of 7 x 12 pixels, ink +1 and paper -1, for the output units of LeNet-5.
 
-LeCun et al., Proc. IEEE 86(11), 1998, figure 3, which is a picture: these are a transcription in public use, whose bars
-above 0, 2, 4 and 5 nobody that we know of has checked against it.
+LeCun et al., Proc. IEEE 86(11), 1998, figure 3. The figure is a picture; these are a transcription in public use. Its
+bars above 0, 2, 4 and 5 have not been verified.
 """
 
 from __future__ import annotations
 
-# A line a digit, its rows from top to bottom.
+# One line per digit, with its rows from top to bottom.
 _PICTURES = """
 .#####. ....... ..###.. .##.##. ##...## ##...## ##...## ##...## .##.##. ..###.. ....... .......
 ...##.. ..###.. .####.. ...##.. ...##.. ...##.. ...##.. ...##.. ...##.. .###### ....... .......

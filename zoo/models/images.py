@@ -1,4 +1,4 @@
-"""How images of other sizes get to a net that was published for one."""
+"""Inputs of networks that were published for one image size."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ if TYPE_CHECKING:
 def image_input(
     model: str, input_shape: tuple[int, ...], *, size: int, padded: tuple[int, ...] = (), resize: bool
 ) -> tuple[keras.KerasTensor, Any]:
-    """Returns a model's input, and the same as grey images of `size` x `size`.
+    """Returns the input of a model, and the input as gray images of `size` x `size`.
 
     Args:
-        model: The model's name, for the message.
+        model: Name of the model, for the message.
         input_shape: Shape of one image, `(rows, columns, channels)`.
-        size: Side of the images that the net works on.
-        padded: Smaller sides that are padded with zeros on all sides, as MNIST's 28 is to 32.
-        resize: Whether images of any other size are resized.
+        size: Side of the images that the network expects.
+        padded: Smaller sides that are padded with zeros on all sides, as MNIST's 28 to 32. Defaults to none.
+        resize: Whether to resize images of any other size.
 
     Raises:
-        InvalidValue: Images of another size that are not to be resized, or not in grey.
+        InvalidValue: The images are not gray, or have another size and `resize` is False.
     """
     import keras
     from keras import layers
 
     if len(input_shape) != 3 or input_shape[2] != 1:
         raise InvalidValue(
-            f"{model} takes grey images, (rows, columns, 1), as in (28, 28, 1); got input_shape {input_shape}. Make "
-            f"colours grey first, as keras.ops.image.rgb_to_grayscale does, and points into an image."
+            f"{model}: input_shape must be (rows, columns, 1), gray images, as in (28, 28, 1); got {input_shape}. "
+            "Convert color images with keras.ops.image.rgb_to_grayscale."
         )
     rows, columns, _ = input_shape
     inputs = keras.Input(input_shape, name="input")
@@ -45,6 +45,6 @@ def image_input(
         return inputs, layers.Resizing(size, size, name="resize")(inputs)
     sizes = " or ".join(f"{side}x{side}" for side in sorted({size, *padded}))
     raise InvalidValue(
-        f"{model} takes images of {sizes}; got {rows}x{columns}. {'Cut' if max(rows, columns) > size else 'Pad'} them "
-        f"to {size}x{size}, take resize=True (--set resize=True), which resizes them, or a data set such as mnist."
+        f"{model}: images must have {sizes} pixels; got {rows}x{columns}. Use resize=True (--set resize=True), or "
+        f"{'crop' if max(rows, columns) > size else 'pad'} them to {size}x{size}."
     )

@@ -1,4 +1,4 @@
-"""Types of the options that several families share; the annotations check the values."""
+"""Types of options that several families share. The annotations check the values."""
 
 from typing import Annotated, Literal
 
@@ -11,4 +11,4 @@ KeepProbability = Annotated[float, probability]
 Penalty = Annotated[float, non_negative]
 Units = Annotated[int, at_least(1)]
 
-ACTIVATIONS = Choice(("relu", "tanh", "sigmoid", "elu"))  # that a search compares
+ACTIVATIONS = Choice(("relu", "tanh", "sigmoid", "elu"))  # compared in searches

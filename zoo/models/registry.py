@@ -1,4 +1,4 @@
-"""The registry of models: a decorator on each builder fills one dictionary of cards."""
+"""The registry of models: a decorator adds a card for each builder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Builder = Callable[..., "keras.Model"]
 
 @dataclass(frozen=True)
 class Option:
-    """One keyword of a builder: its annotation, its default, and what its docstring says of it."""
+    """An option of a builder: its name, annotation, default, and help from the docstring."""
 
     name: str
     annotation: Any
@@ -33,21 +33,21 @@ class Option:
 
     @property
     def values(self) -> str:
-        """The legal values, in words."""
+        """Description of the legal values."""
         return describe(self.annotation)
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What the zoo knows of a model without building it.
+    """The description of a model.
 
     Args:
-        name: The builder's name, which is the model's.
-        build: The builder.
-        summary: The first line of its docstring.
-        source: The publication that the model comes from.
-        recipes: How it is trained; the first is the default.
-        search_space: What a search varies of its options, by name, in this order.
+        name: Name of the model and of its builder.
+        build: Builder.
+        summary: First line of the docstring of the builder.
+        source: Publication of the model.
+        recipes: Recipes that train the model. The first is the default.
+        search_space: Options that a search varies, with their values.
     """
 
     name: str
@@ -59,15 +59,15 @@ class ModelCard:
 
     @property
     def options(self) -> Mapping[str, Option]:
-        """The builder's keywords, in order."""
-        help_of = _argument_help(inspect.getdoc(self.build) or "")
+        """Options of the builder, in order."""
+        help_texts = _argument_help(inspect.getdoc(self.build) or "")
         return {
-            name: Option(name, parameter.annotation, parameter.default, help_of.get(name, ""))
+            name: Option(name, parameter.annotation, parameter.default, help_texts.get(name, ""))
             for name, parameter in inspect.signature(self.build).parameters.items()
         }
 
     def recipe(self, name: str | None = None) -> Recipe:
-        """Returns the recipe called `name`, or the default one.
+        """Returns the recipe with a name, or the default one.
 
         Raises:
             UnknownName: The model has no such recipe.
@@ -80,11 +80,11 @@ class ModelCard:
         return by_name[name]
 
     def resolve(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns every option of the builder: the given ones, checked, and the defaults.
+        """Returns all options of the builder: checked values, and defaults for the others.
 
         Raises:
-            UnknownName: An option that the builder does not have.
-            InvalidValue: A value of the wrong type or out of range.
+            UnknownName: Unknown option.
+            InvalidValue: A value has the wrong type or is out of range.
         """
         known = self.options
         for name in options:

@@ -1,4 +1,4 @@
-"""The vocabulary of search spaces: a parameter is a `Choice` of values or a `Range` of numbers."""
+"""Search spaces: a parameter is a `Choice` of values or a `Range` of numbers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Choice:
 
     @property
     def extremes(self) -> tuple[Any, ...]:
-        """The values that must be legal for all of them to be: every one."""
+        """Values whose legality implies that of all values: every one."""
         return self.values
 
     @property
@@ -94,7 +94,7 @@ class Range:
 
     @property
     def extremes(self) -> tuple[Any, ...]:
-        """The values that must be legal for all of them to be: both ends."""
+        """Values whose legality implies that of all values: both ends."""
         return (self.low, self.high)
 
     @property

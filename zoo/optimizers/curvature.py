@@ -1,4 +1,4 @@
-"""The second derivatives that the stochastic diagonal Levenberg-Marquardt method divides by."""
+"""The second derivatives by which the stochastic diagonal Levenberg-Marquardt method divides."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from zoo.utils.constraints import at_least, check
 
 
 class EstimateCurvature(keras.callbacks.Callback):
-    """Estimates the curvatures of a `DiagonalLevenbergMarquardt` optimiser before each epoch.
+    """Estimates the curvatures of a `DiagonalLevenbergMarquardt` optimizer before each epoch.
 
     Args:
         x: Inputs, `(n, ...)`.
         y: Labels, `(n, ...)`.
-        examples: How many of them, drawn anew each time, the estimate is the mean of.
-        seed: Decides which.
+        examples: Number of examples per estimate, which are drawn at random before each epoch. Defaults to 500.
+        seed: Random seed. Defaults to 0.
 
     Raises:
-        InvalidValue: The model has another optimiser.
+        InvalidValue: The model has another optimizer.
 
     Source: LeCun et al., Proc. IEEE 86(11), 1998, appendix C.
     """
@@ -37,38 +37,41 @@ class EstimateCurvature(keras.callbacks.Callback):
     def on_train_begin(self, logs: Any = None) -> None:
         if not isinstance(self.model.optimizer, DiagonalLevenbergMarquardt):
             raise InvalidValue(
-                f"EstimateCurvature is for the optimiser DiagonalLevenbergMarquardt; the model has "
+                f"EstimateCurvature requires the optimizer DiagonalLevenbergMarquardt; got "
                 f"{type(self.model.optimizer).__name__}."
             )
-        self._estimate = curvature_of(self.model)
+        self._estimate = create_curvature_estimator(self.model)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         rows = np.random.default_rng([self._seed, epoch]).choice(len(self._x), self._examples, replace=False)
-        found = self._estimate(self._x[rows], self._y[rows], self._seed + epoch)
+        curvatures = self._estimate(self._x[rows], self._y[rows], self._seed + epoch)
         optimizer = self.model.optimizer
         optimizer.build(self.model.trainable_variables)
-        for variable, values in zip(optimizer.curvatures, found, strict=True):
+        for variable, values in zip(optimizer.curvatures, curvatures, strict=True):
             variable.assign(values)
 
 
-def curvature_of(model: keras.Model) -> Callable[[Any, Any, int], list[np.ndarray]]:
-    """Returns a function that estimates the second derivative of a model's loss by each weight.
+def create_curvature_estimator(model: keras.Model) -> Callable[[Any, Any, int], list[np.ndarray]]:
+    """Returns a function that estimates the second derivative of the loss with respect to each weight.
 
-    It is the diagonal of J' H J, the Gauss-Newton approximation: H is the exact second derivative of an example's loss
-    by the outputs of the last layer that has trainable weights, without its negative part, and J is the derivative of
-    those outputs by the weights. As diag(J' H J) is the mean square of J' sqrt(H) u over random signs u, one
-    back-propagation an example estimates it without bias. (LeCun's own recursion leaves out, besides, what weights
-    that are shared have in common.)
+    It is the diagonal of J' H J, the Gauss-Newton approximation, where H is the exact second derivative of the loss of
+    an example with respect to the outputs of the last layer with trainable weights, without its negative part, and J
+    is the derivative of those outputs with respect to the weights. Since diag(J' H J) is the mean square of
+    J' sqrt(H) u over random signs u, one back-propagation per example estimates it without bias. (LeCun's recursion
+    also ignores the cross terms of shared weights.)
 
     Args:
         model: A compiled functional model.
 
     Returns:
-        A function of `x`, `y` and a seed, which returns an array for each of `model.trainable_variables`.
+        A function of `x`, `y` and a seed that returns an array for each of `model.trainable_variables`.
+
+    Raises:
+        InvalidValue: The model has no trainable weights.
     """
     weighted = [layer for layer in model.layers if layer.trainable_variables]
     if not weighted:
-        raise InvalidValue(f"{model.name} has no trainable weights to estimate the curvature of.")
+        raise InvalidValue(f"Curvature requires trainable weights; {model.name} has none.")
     last = weighted[-1]
     variables = [variable.value for variable in model.trainable_variables]
     activation = getattr(last, "activation", None)
@@ -79,7 +82,7 @@ def curvature_of(model: keras.Model) -> Callable[[Any, Any, int], list[np.ndarra
     def outputs_of(x: tf.Tensor) -> tf.Tensor:
         if not is_output:
             return body(x, training=False)
-        last.activation = keras.activations.linear  # an output's own activation belongs to the loss
+        last.activation = keras.activations.linear  # the activation of the output belongs to the loss
         try:
             return body(x, training=False)
         finally:
@@ -94,8 +97,8 @@ def curvature_of(model: keras.Model) -> Callable[[Any, Any, int], list[np.ndarra
             with tf.GradientTape() as inner:
                 inner.watch(outputs)
                 loss = loss_of(outputs, y)
-            slope = inner.gradient(loss, outputs)
-        values, vectors = tf.linalg.eigh(outer.jacobian(slope, outputs)[0, :, 0, :])
+            gradient = inner.gradient(loss, outputs)
+        values, vectors = tf.linalg.eigh(outer.jacobian(gradient, outputs)[0, :, 0, :])
         return vectors * tf.sqrt(tf.maximum(values, 0.0))
 
     @tf.function(autograph=False)
@@ -107,10 +110,10 @@ def curvature_of(model: keras.Model) -> Callable[[Any, Any, int], list[np.ndarra
             root = root_of_second_derivative(outputs, label)
             draw = tf.random.stateless_uniform([root.shape[1]], tf.stack([seed, number]))
             signs = tf.where(draw < 0.5, -1.0, 1.0)
-            slopes = tape.gradient(outputs, variables, tf.linalg.matvec(root, signs)[None])
+            gradients = tape.gradient(outputs, variables, tf.linalg.matvec(root, signs)[None])
             return number + 1, [
-                total if slope is None else total + tf.square(tf.convert_to_tensor(slope))
-                for total, slope in zip(totals, slopes, strict=True)
+                total if gradient is None else total + tf.square(tf.convert_to_tensor(gradient))
+                for total, gradient in zip(totals, gradients, strict=True)
             ]
 
         zeros = [tf.zeros(variable.shape) for variable in variables]
@@ -119,7 +122,7 @@ def curvature_of(model: keras.Model) -> Callable[[Any, Any, int], list[np.ndarra
         return [total / tf.cast(count, tf.float32) for total in totals]
 
     def curvature(x: Any, y: Any, seed: int = 0) -> list[np.ndarray]:
-        found = estimate(tf.convert_to_tensor(x), tf.convert_to_tensor(y), tf.constant(seed))
-        return [each.numpy() for each in found]
+        curvatures = estimate(tf.convert_to_tensor(x), tf.convert_to_tensor(y), tf.constant(seed))
+        return [values.numpy() for values in curvatures]
 
     return curvature

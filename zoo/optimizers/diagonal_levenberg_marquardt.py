@@ -13,15 +13,15 @@ from zoo.utils.keras_private import get_variable_index
 
 @keras.saving.register_keras_serializable("zoo")
 class DiagonalLevenbergMarquardt(keras.optimizers.Optimizer):
-    """Gradient descent with a learning rate for each weight: smaller where the loss bends more.
+    """Gradient descent with a learning rate per weight, which is smaller where the curvature of the loss is larger.
 
-    w_k <- w_k - eta / (mu + h_kk) * dE/dw_k, with h_kk the second derivative of the loss by that weight, estimated now
-    and then: `zoo.training.EstimateCurvature` does it before each epoch. Until the first time h_kk is 1.
+    w_k <- w_k - eta / (mu + h_kk) * dE/dw_k, where h_kk is the second derivative of the loss with respect to w_k.
+    `zoo.optimizers.EstimateCurvature` estimates it before each epoch. Initially, h_kk is 1.
 
     Args:
-        learning_rate: The eta; a number or a schedule.
-        damping: The mu, which keeps the rate from growing where the loss is flat.
-        **options: Of `keras.optimizers.Optimizer`.
+        learning_rate: Learning rate eta, a number or a schedule. Defaults to 5e-4.
+        damping: Constant mu, which limits the rate where the loss is flat. Defaults to 0.02.
+        **options: Arguments of `keras.optimizers.Optimizer`.
 
     Source: LeCun et al., Proc. IEEE 86(11), 1998, appendix C, equations 18 to 21.
 

@@ -12,14 +12,14 @@ from zoo.utils.keras_private import get_variable_index
 
 @keras.saving.register_keras_serializable("zoo")
 class MomentumSGD(keras.optimizers.SGD):
-    """Gradient descent whose momentum follows a schedule, as the learning rate may.
+    """Gradient descent whose momentum may follow a schedule.
 
-    Hinton's guide to RBMs begins with 0.5 and takes 0.9 once the reconstruction error has settled.
+    Hinton's guide to RBMs starts with 0.5 and uses 0.9 once the reconstruction error has settled.
 
     Args:
-        learning_rate: As in `keras.optimizers.SGD`.
-        momentum: A number in (0, 1], or a `keras.optimizers.schedules.LearningRateSchedule` of the step.
-        **options: Of `keras.optimizers.SGD`.
+        learning_rate: Learning rate, as in `keras.optimizers.SGD`. Defaults to 0.1.
+        momentum: A number in (0, 1], or a `keras.optimizers.schedules.LearningRateSchedule`. Defaults to 0.9.
+        **options: Arguments of `keras.optimizers.SGD`.
 
     >>> from keras.optimizers.schedules import PiecewiseConstantDecay
     >>> optimizer = MomentumSGD(0.1, momentum=PiecewiseConstantDecay([3000], [0.5, 0.9]))

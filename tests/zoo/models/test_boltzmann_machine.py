@@ -52,20 +52,20 @@ def expected(model, repeats=400):
 
 
 class TestContrastiveDivergence:
-    def test_tends_to_the_gradient_of_the_likelihood_as_k_grows(self):
+    def test_cd_approaches_the_likelihood_gradient_as_k_grows(self):
         exact = np.concatenate([each.ravel() for each in likelihood_gradient(made())])
         errors = [np.abs(expected(made(k=k)) - exact).max() for k in (1, 3, 40)]
         assert errors[0] > errors[1] > errors[2]
         assert errors[2] < 0.03
 
-    def test_persistent_chains_give_it_with_one_step(self):
+    def test_persistent_chains_approach_it_with_one_step(self):
         exact = np.concatenate([each.ravel() for each in likelihood_gradient(made())])
         model = made(persistent=True, chains=5000)
         for _ in range(40):
             found = np.concatenate([each.ravel() for each in gradient(model)])
         assert np.abs(found - exact).max() < 0.03
 
-    def test_takes_the_statistics_of_the_guide(self):
+    def test_update_uses_the_statistics_of_hintons_guide(self):
         """<v h> of the data and of the reconstruction, both with probabilities, the hidden units sampled between."""
         model = made(sample_visible=False)
         state = np.asarray(model.rbm.seed_generator.state.value)
@@ -81,7 +81,7 @@ class TestContrastiveDivergence:
         np.testing.assert_allclose(found[1], (v1 - DATA).mean(0), atol=1e-6)
         np.testing.assert_allclose(found[2], (h1 - h0).mean(0), atol=1e-6)
 
-    def test_an_example_counts_by_its_weight(self):
+    def test_examples_count_by_their_weights(self):
         model = made()
         weight = tf.constant(np.array([2.0] * 6 + [0.0] * 6, "float32"))
         x = np.repeat(DATA, 2000, axis=0)
@@ -90,7 +90,7 @@ class TestContrastiveDivergence:
         weighted = tape.gradient(loss, model.rbm.kernel.value)
         np.testing.assert_allclose(weighted, gradient(model, x[: len(x) // 2])[0], atol=0.03)
 
-    def test_pixels_between_0_and_1_can_be_drawn_anew(self):
+    def test_sample_data_samples_pixels_at_each_update(self):
         model = made(sample_data=True)
         x = np.full((20_000, 6), 0.3, "float32")
         binary = (np.random.default_rng(0).uniform(size=x.shape) < 0.3).astype("float32")
@@ -99,7 +99,7 @@ class TestContrastiveDivergence:
 
 
 class TestPenalties:
-    def test_the_weight_cost_pulls_weights_and_not_biases(self):
+    def test_weight_cost_decays_weights_and_not_biases(self):
         plain = zoo.create("rbm", input_shape=(6,), hidden=4)
         costly = zoo.create("rbm", input_shape=(6,), hidden=4, weight_cost=0.5)
         for model in (plain, costly):
@@ -110,7 +110,7 @@ class TestPenalties:
         for number in (1, 2):
             np.testing.assert_allclose(with_it[number], without[number], atol=1e-6)
 
-    def test_units_become_as_sparse_as_wanted(self):
+    def test_mean_activity_approaches_the_sparsity_target(self):
         x = (np.random.default_rng(0).uniform(size=(500, 30)) < 0.5).astype("float32")
         activities = []
         for target in (None, 0.1):
@@ -124,12 +124,12 @@ class TestPenalties:
 
 
 class TestFit:
-    def test_needs_no_targets_and_no_compiling(self):
+    def test_fit_needs_neither_targets_nor_compile(self):
         model = zoo.create("rbm", input_shape=(6,), hidden=4)
         history = model.fit(DATA, epochs=2, verbose=0, validation_data=(DATA,)).history
         assert {"reconstruction_error", "free_energy", "pseudo_log_likelihood", "val_free_energy"} <= set(history)
 
-    def test_the_compiled_loop_learns_what_keras_own_fit_does(self):
+    def test_compiled_loop_equals_keras_fit(self):
         weights = []
         for train in (
             lambda model: model.fit(DATA, batch_size=4, shuffle=False, verbose=0, epochs=3),
@@ -142,13 +142,13 @@ class TestFit:
         for one, other in zip(*weights, strict=True):
             np.testing.assert_allclose(one, other, atol=1e-5)
 
-    def test_the_visible_biases_start_at_the_log_odds_of_the_data(self):
+    def test_visible_biases_start_at_the_log_odds_of_the_data(self):
         model = zoo.create("rbm", input_shape=(6,), hidden=4)
         model.adapt(DATA)
         mean = np.clip(DATA.mean(0), 1 / 14, 13 / 14)
         np.testing.assert_allclose(model.rbm.visible_bias, np.log(mean / (1 - mean)), rtol=1e-5)
 
-    def test_what_was_learnt_is_not_adapted_away(self):
+    def test_trained_biases_are_kept(self):
         model = zoo.create("rbm", input_shape=(6,), hidden=4)
         model.fit(DATA, verbose=0)
         learnt = np.asarray(model.rbm.visible_bias)
@@ -172,7 +172,7 @@ class TestFit:
         assert before < -4.5
         assert log_likelihood() > -2.1  # ln 6 = 1.79 is the best there is
 
-    def test_a_gaussian_one_learns_standardised_data(self):
+    def test_gaussian_rbm_learns_standardized_data(self):
         random = np.random.default_rng(0)
         x = (random.choice([-1.0, 1.0], size=(1000, 1)) * np.ones(8) + random.normal(0, 0.3, (1000, 8))).astype(
             "float32"
@@ -209,7 +209,7 @@ print(json.dumps(weights))
 
 class TestReplicas:
     @pytest.mark.parametrize("options", [{"initializer": "glorot_sigmoid"}, {"persistent": True, "chains": 10_000}])
-    def test_divide_the_gradient_and_draw_noise_of_their_own(self, options):
+    def test_replicas_divide_the_gradient_and_draw_different_noise(self, options):
         """The weights are those of one device, up to what the noise of 20,001 examples averages out to."""
         done = subprocess.run(
             [sys.executable, "-c", REPLICAS, json.dumps(options)], capture_output=True, text=True, check=True
@@ -223,12 +223,12 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("x", "message"),
         [
-            (DATA * 2, r"Bernoulli visible units take data in \[0, 1\]; got values from 0 to 2"),
-            (np.where(DATA > 0, np.nan, 0), "values are NaN or infinite"),
-            (DATA[:, :5], r"takes examples of shape \(6,\); got \(5,\)"),
+            (DATA * 2, r"data of Bernoulli visible units must be in \[0, 1\]; got values from 0 to 2"),
+            (np.where(DATA > 0, np.nan, 0), "data must be finite; got [0-9]+ values that are NaN or infinite"),
+            (DATA[:, :5], r"examples must have shape \(6,\); got \(5,\)"),
         ],
     )
-    def test_is_refused_before_training_starts(self, x, message):
+    def test_invalid_data_raise_before_training(self, x, message):
         for train in (lambda model: model.fit(x, verbose=0), lambda model: fit(model, x, verbose=0)):
             model = zoo.create("rbm", input_shape=(6,), hidden=4)
             model.compile()
@@ -236,12 +236,12 @@ class TestBadInput:
                 train(model)
 
     @pytest.mark.parametrize("option", [{"k": 0}, {"chains": 0}, {"sparsity_target": 1.5}, {"weight_cost": -1}])
-    def test_an_option_out_of_range_is_named(self, option):
+    def test_option_out_of_range_raises(self, option):
         with pytest.raises(InvalidValue, match=next(iter(option))):
             zoo.create("rbm", **option)
 
 
-def test_a_saved_one_goes_on_where_it_was(tmp_path):
+def test_save_and_load_keeps_the_chains(tmp_path):
     model = zoo.create("rbm", input_shape=(6,), hidden=4, persistent=True, chains=8, sparsity_target=0.2)
     model.fit(DATA, epochs=3, verbose=0)
     model.save(tmp_path / "rbm.keras")

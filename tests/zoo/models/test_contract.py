@@ -54,14 +54,14 @@ def has_only_stock_parts(model):
     return "zoo>" not in model.to_json()  # the registered names of what is ours begin so
 
 
-def test_it_is_an_uncompiled_keras_model_with_its_own_name(name, model):
+def test_builder_returns_an_uncompiled_model_of_its_name(name, model):
     assert isinstance(model, keras.Model)
     assert model.name == name
     assert not model.compiled
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
-def test_a_classifier_maps_any_number_of_examples_to_probabilities(model):
+def test_classifier_outputs_probabilities_for_any_batch_size(model):
     for examples in (1, 5):
         y = model.predict(batch_for(model, examples)[0], verbose=0)
         assert y.shape == (examples, *model.output_shape[1:])
@@ -70,18 +70,18 @@ def test_a_classifier_maps_any_number_of_examples_to_probabilities(model):
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_another_model_maps_any_number_of_examples(model):
+def test_other_models_accept_any_batch_size(model):
     for examples in (1, 5):
         assert model.predict(batch_for(model, examples)[0], verbose=0).shape == (examples, *model.output_shape[1:])
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
-def test_it_takes_the_shape_and_classes_of_the_data(name):
+def test_shape_and_classes_follow_the_data(name):
     model = zoo.create(name, input_shape=(8, 8, 1), classes=3, **options_for(name, resize=True))
     assert model.predict(np.zeros((2, 8, 8, 1)), verbose=0).shape == (2, 3)
 
 
-def test_it_learns_a_batch_by_heart_and_its_gradients_are_recorded(name, model):
+def test_fits_a_batch_and_records_gradients(name, model):
     x, y = batch_for(model)
     y = compile_and_target(name, model, x, y)
     recorder = GradientRecorder()
@@ -94,14 +94,14 @@ def test_it_learns_a_batch_by_heart_and_its_gradients_are_recorded(name, model):
     assert second.groupby(["layer", "variable"]).size().eq(1).all()
 
 
-def test_its_options_survive_json(name):
+def test_options_survive_json(name):
     options = zoo.card(name).resolve({})
     again = json.loads(json.dumps(options))
     assert zoo.card(name).resolve(again) == options
     assert zoo.create(name, **again).get_config() == zoo.create(name).get_config()
 
 
-def test_its_search_space_varies_options_within_their_legal_values(name):
+def test_search_space_contains_legal_values_only(name):
     card = zoo.card(name)
     assert card.search_space
     for option, parameter in card.search_space.items():
@@ -111,14 +111,14 @@ def test_its_search_space_varies_options_within_their_legal_values(name):
             assert value in card.search_space[condition].extremes
 
 
-def test_a_saved_file_opens_and_predicts_the_same(model, tmp_path):
+def test_saved_file_predicts_the_same(model, tmp_path):
     x, _ = batch_for(model)
     model.save(tmp_path / "model.keras")
     opened = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(opened.predict(x, verbose=0), model.predict(x, verbose=0))
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_one_others(name):
+def test_equal_seeds_give_equal_weights(name):
     def weights(seed):
         keras.utils.set_random_seed(seed)
         return np.concatenate([w.ravel() for w in zoo.create(name).get_weights()])
@@ -128,7 +128,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_others(name):
 
 
 @pytest.mark.large
-def test_a_saved_run_opens_where_this_package_is_not_installed(tmp_path):
+def test_saved_runs_open_without_this_package(tmp_path):
     models = {}
     for name in zoo.list_models():
         if not has_only_stock_parts(zoo.create(name)):

@@ -29,7 +29,7 @@ def sigmoid(x):
     return 0.5 + 0.5 * np.tanh(x / 2)
 
 
-def test_the_probability_of_a_class_is_that_of_the_joint_distribution_of_the_top_rbm():
+def test_class_probabilities_follow_from_the_joint_distribution_of_the_top_rbm():
     model = small()
     x = np.random.default_rng(1).uniform(size=(7, 4)).astype("float32")
     codes = ops.convert_to_numpy(model.codes(x)).astype("float64")
@@ -46,7 +46,7 @@ def test_the_probability_of_a_class_is_that_of_the_joint_distribution_of_the_top
     np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-5)
 
 
-def test_codes_are_those_of_the_recognition_weights_one_after_the_other():
+def test_codes_are_computed_by_the_recognition_weights():
     model = small()
     x = np.random.default_rng(1).uniform(size=(3, 4))
     expected = x
@@ -56,7 +56,7 @@ def test_codes_are_those_of_the_recognition_weights_one_after_the_other():
     np.testing.assert_allclose(model.codes(x.astype("float32")), expected, rtol=1e-5)
 
 
-def test_the_gradient_is_that_of_the_papers_program():
+def test_gradient_equals_that_of_the_papers_program():
     """With weights so large that every unit is certain of its state, sampling draws nothing at random."""
     model = small()
     for weight in model.trainable_variables:
@@ -108,7 +108,8 @@ def test_the_gradient_is_that_of_the_papers_program():
     assert any(np.abs(value).max() > 0.3 for value in expected.values())
 
 
-def test_what_it_generates_is_of_the_class_that_was_asked_for():
+@pytest.mark.large
+def test_generated_examples_are_of_the_requested_class():
     """By the judgement of a classifier of scikit-learn that has seen the same digits."""
     from sklearn.linear_model import LogisticRegression
 
@@ -135,18 +136,18 @@ def _in_a_folder_of_its_own(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("labels", [[], [10], [-1]])
-def test_a_label_that_there_is_not_is_refused(labels):
-    with pytest.raises(InvalidValue, match="labels must be whole numbers from 0 to 9"):
+def test_label_out_of_range_raises(labels):
+    with pytest.raises(InvalidValue, match="labels must be integers from 0 to 9"):
         zoo.create("generative_dbn", input_shape=(8, 8, 1), hidden=(5,), top=5).generate(labels)
 
 
-@pytest.mark.parametrize("wrong", [{"classes": 1}, {"k": 0}, {"top": 0}])
-def test_a_wrong_option_is_refused(wrong):
-    with pytest.raises(InvalidValue, match=next(iter(wrong))):
-        small(**wrong)
+@pytest.mark.parametrize("options", [{"classes": 1}, {"k": 0}, {"top": 0}])
+def test_option_out_of_range_raises(options):
+    with pytest.raises(InvalidValue, match=next(iter(options))):
+        small(**options)
 
 
-def test_the_same_step_from_the_same_state_gives_the_same_weights():
+def test_equal_states_give_equal_updates():
     """Also the weights that generate, which are read again after their gradient is known."""
     model = DeepBeliefNetwork(input_shape=(64,), classes=10, hidden=(12, 12), top=16, seed=1)
     model.compile(keras.optimizers.SGD(0.02))

@@ -4,14 +4,14 @@ from scipy.spatial import distance
 from zoo.models.digit_bitmaps import BITMAPS
 
 
-def test_there_are_ten_of_7_by_12_with_the_transcription_s_ink():
+def test_ten_bitmaps_of_7_by_12():
     bitmaps = np.array(BITMAPS)
     assert bitmaps.shape == (10, 7 * 12)
     assert set(np.unique(bitmaps)) == {-1, 1}
     assert (bitmaps == 1).sum(axis=1).tolist() == [35, 27, 33, 32, 41, 35, 39, 25, 43, 39]
 
 
-def test_they_are_as_far_apart_as_published():
+def test_distances_are_as_published():
     squared = distance.squareform(distance.pdist(BITMAPS, "sqeuclidean"))
     apart = squared + 1000 * np.eye(10)
     assert apart.min() == 48

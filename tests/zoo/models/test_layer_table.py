@@ -31,7 +31,7 @@ def test_every_weight_of_every_model_is_counted_once(name):
     assert table["connections"].sum() >= table["trainable"].sum() / 2
 
 
-def test_the_connections_of_stock_layers_are_those_that_one_counts():
+def test_connections_of_stock_layers():
     x = inputs = keras.Input((6, 8, 2))
     for layer in (
         layers.Conv2D(3, (3, 2), strides=(1, 2), name="conv"),
@@ -47,7 +47,7 @@ def test_the_connections_of_stock_layers_are_those_that_one_counts():
     assert table["receptive_field"].tolist() == ["1x1", "3x2", "4x2", "6x4", "6x4", "all"]
 
 
-def test_a_receptive_field_is_how_far_a_change_is_seen():
+def test_receptive_field_equals_the_extent_of_a_change():
     """Every pixel that a unit in the middle of the last map depends on, and no other."""
     import numpy as np
     import tensorflow as tf
@@ -74,12 +74,12 @@ def test_points_have_no_receptive_field():
     assert set(table["receptive_field"]) == {""}
 
 
-def test_what_takes_each_unit_by_itself_sees_no_more_of_the_image():
+def test_elementwise_layers_keep_the_receptive_field():
     model = zoo.create("denoising_autoencoder")
     assert zoo.layer_table(model).set_index("layer").loc["corruption", "receptive_field"] == "1x1"
 
 
-def test_layers_outside_of_a_graph_tell_their_units():
+def test_layers_of_subclassed_models_have_their_units():
     table = zoo.layer_table(zoo.create("generative_dbn", hidden=(20, 10), top=30)).set_index("layer")
     assert table["output"].to_dict() == {
         "flatten": "", "recognition_1": "20", "recognition_2": "10", "generation_1": "784", "generation_2": "20",
@@ -87,7 +87,7 @@ def test_layers_outside_of_a_graph_tell_their_units():
     }  # fmt: skip
 
 
-def test_the_layers_of_a_model_inside_a_model_have_rows_of_their_own():
+def test_layers_of_nested_models_have_rows():
     members = [zoo.create("lenet5_relu") for _ in range(2)]
     table = zoo.layer_table(Ensemble(members))
     assert table["parameters"].sum() == 2 * 61_706

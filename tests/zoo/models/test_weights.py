@@ -13,7 +13,7 @@ CARDS = presets.list_weights()
 
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: f"{card.model}-{card.name}")
-def test_weights_make_the_model_that_the_card_tells(card):
+def test_weights_determine_the_options_of_the_model(card):
     model = zoo.create(card.model, weights=card.name)
     assert sum(int(np.prod(weight.shape)) for weight in model.weights) == card.parameters
     assert origin_of(model).data["name"] == card.name
@@ -21,7 +21,7 @@ def test_weights_make_the_model_that_the_card_tells(card):
     assert all(metric["low"] <= metric["value"] <= metric["high"] for metric in card.metrics.values())
 
 
-def test_the_accuracy_on_the_card_is_found_again():
+def test_accuracy_equals_that_of_the_card():
     card = presets.weights_card("lenet5", "mnist")
     try:
         result = evaluate(zoo.create("lenet5", weights="mnist"))
@@ -30,22 +30,22 @@ def test_the_accuracy_on_the_card_is_found_again():
     assert result.metrics["accuracy"].value == card.metrics["accuracy"]["value"]
 
 
-def test_all_together_are_small():
+def test_total_size_is_small():
     assert sum(card.path.stat().st_size for card in CARDS) < 5.5e6
 
 
-def test_options_must_be_those_of_the_weights():
+def test_options_must_equal_those_of_the_weights():
     assert zoo.create("deep_mlp", weights="mnist", depth=4).name == "deep_mlp"
-    with pytest.raises(InvalidValue, match="the weights mnist are of depth=4; got 2"):
+    with pytest.raises(InvalidValue, match="deep_mlp: depth must be 4 with weights='mnist'; got 2"):
         zoo.create("deep_mlp", weights="mnist", depth=2)
     with pytest.raises(UnknownName, match='Did you mean "mnist"'):
         zoo.create("deep_mlp", weights="minst")
 
 
-def test_a_damaged_file_is_noticed(tmp_path, monkeypatch):
+def test_damaged_file_raises(tmp_path, monkeypatch):
     for path in presets.FOLDER.glob("deep_mlp-semeion.*"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     monkeypatch.setattr(presets, "FOLDER", tmp_path)
     (tmp_path / "deep_mlp-semeion.npz").write_bytes(b"rubbish")
-    with pytest.raises(DataError, match="is damaged"):
+    with pytest.raises(DataError, match="is damaged: its digest differs"):
         zoo.create("deep_mlp", weights="semeion")

@@ -8,7 +8,7 @@ import zoo
 from zoo.errors import InvalidValue
 from zoo.losses import MaximumAPosteriori
 from zoo.optimizers import DiagonalLevenbergMarquardt
-from zoo.optimizers.curvature import curvature_of
+from zoo.optimizers.curvature import create_curvature_estimator
 from zoo.training import EstimateCurvature, fit
 
 X = np.random.default_rng(0).normal(size=(8, 6, 6, 1)).astype("float32")
@@ -65,45 +65,47 @@ def averaged(estimate, draws):
     return [np.mean(each, axis=0) for each in zip(*found, strict=True)]
 
 
-def test_it_is_the_gauss_newton_diagonal_of_a_softmax_net_on_average():
+def test_mean_is_the_gauss_newton_diagonal_of_a_softmax_network():
     keras.utils.set_random_seed(0)
     model = softmax_net()
     expected = gauss_newton(model, model.layers[-1], None, X, Y)
-    for found, exact in zip(averaged(curvature_of(model), 300), expected, strict=True):
+    for found, exact in zip(averaged(create_curvature_estimator(model), 300), expected, strict=True):
         assert np.abs(found - exact).max() < 0.08 * exact.max()
 
 
-def test_it_is_that_of_rbf_units_and_the_map_loss_on_average():
+def test_mean_is_the_gauss_newton_diagonal_of_rbf_units_with_the_map_loss():
     keras.utils.set_random_seed(0)
     model = rbf_net()
     last = model.layers[-3]
     expected = gauss_newton(model, last, keras.Model(last.output, model.output), X, Y)
-    for found, exact in zip(averaged(curvature_of(model), 300), expected, strict=True):
+    for found, exact in zip(averaged(create_curvature_estimator(model), 300), expected, strict=True):
         assert np.abs(found - exact).max() < 0.08 * exact.max()
 
 
-def test_of_the_last_layer_it_is_the_exact_hessian_on_average():
+def test_mean_is_the_exact_hessian_of_the_last_layer():
     """The outputs are linear in those weights: nothing is left out."""
     keras.utils.set_random_seed(0)
     model = softmax_net()
     features = keras.Model(model.input, model.layers[-1].input)(X).numpy()
     probabilities = model(X).numpy()
     exact = np.einsum("nf,nk->fk", features**2, probabilities * (1 - probabilities)) / len(X)
-    found = averaged(curvature_of(model), 300)[-2]
+    found = averaged(create_curvature_estimator(model), 300)[-2]
     assert np.abs(found - exact).max() < 0.08 * exact.max()
 
 
-def test_a_penalty_on_the_weights_is_left_out_and_the_model_left_as_it_was():
+def test_weight_penalty_is_ignored_and_the_model_unchanged():
     keras.utils.set_random_seed(0)
     with_penalty = softmax_net(l2=keras.regularizers.L2(10.0))
     keras.utils.set_random_seed(0)
     without = softmax_net()
-    for one, other in zip(curvature_of(with_penalty)(X, Y, 0), curvature_of(without)(X, Y, 0), strict=True):
+    for one, other in zip(
+        create_curvature_estimator(with_penalty)(X, Y, 0), create_curvature_estimator(without)(X, Y, 0), strict=True
+    ):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-6)
     assert with_penalty.layers[-1].activation is keras.activations.softmax
 
 
-def test_before_each_epoch_the_optimiser_is_given_new_curvatures():
+def test_curvatures_are_estimated_before_each_epoch():
     keras.utils.set_random_seed(0)
     model, seen = softmax_net(), []
 
@@ -117,7 +119,7 @@ def test_before_each_epoch_the_optimiser_is_given_new_curvatures():
     assert (seen[0][0] != 1).all()
 
 
-def test_a_training_broken_off_within_an_epoch_goes_on_bit_for_bit(tmp_path):
+def test_training_interrupted_within_an_epoch_resumes_bit_for_bit(tmp_path):
     """Its curvatures are those of the epoch's beginning, not of the place where it was taken up."""
 
     class Break(keras.callbacks.Callback):
@@ -142,7 +144,7 @@ def test_a_training_broken_off_within_an_epoch_goes_on_bit_for_bit(tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
-def test_lenet5_learns_by_its_published_recipe(tmp_path):
+def test_lenet5_learns_with_its_published_recipe(tmp_path):
     run = zoo.train(
         "lenet5",
         "digits",
@@ -156,14 +158,16 @@ def test_lenet5_learns_by_its_published_recipe(tmp_path):
     assert run.metrics["loss"].iloc[1] < run.metrics["loss"].iloc[0]
 
 
-def test_another_optimiser_is_refused():
+def test_another_optimizer_raises():
     model = softmax_net()
     model.compile("sgd", "sparse_categorical_crossentropy")
-    with pytest.raises(InvalidValue, match="for the optimiser DiagonalLevenbergMarquardt; the model has SGD"):
+    with pytest.raises(
+        InvalidValue, match="EstimateCurvature requires the optimizer DiagonalLevenbergMarquardt; got SGD"
+    ):
         fit(model, X, Y, epochs=1, verbose=0, callbacks=[EstimateCurvature(X, Y)])
 
 
-def test_a_model_without_weights_has_no_curvature():
+def test_model_without_weights_raises():
     model = keras.Sequential([keras.Input((6,)), layers.Rescaling(2.0)])
-    with pytest.raises(InvalidValue, match="no trainable weights to estimate the curvature of"):
-        curvature_of(model)
+    with pytest.raises(InvalidValue, match="Curvature requires trainable weights; "):
+        create_curvature_estimator(model)

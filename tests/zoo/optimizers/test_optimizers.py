@@ -20,19 +20,19 @@ def path(optimizer):
 
 
 @pytest.mark.parametrize("nesterov", [False, True])
-def test_with_a_number_it_is_keras_own(nesterov):
+def test_constant_momentum_equals_keras_sgd(nesterov):
     ours, stock = (kind(0.1, momentum=0.8, nesterov=nesterov) for kind in (MomentumSGD, keras.optimizers.SGD))
     np.testing.assert_array_equal(path(ours), path(stock))
 
 
 @pytest.mark.parametrize("nesterov", [False, True])
-def test_a_schedule_that_never_changes_is_a_number(nesterov):
+def test_constant_schedule_equals_a_number(nesterov):
     never = PiecewiseConstantDecay([10**6], [0.8, 0.8])
     scheduled, stock = MomentumSGD(0.1, never, nesterov=nesterov), keras.optimizers.SGD(0.1, 0.8, nesterov=nesterov)
     np.testing.assert_allclose(path(scheduled), path(stock), rtol=1e-5, atol=1e-7)
 
 
-def test_the_momentum_changes_when_the_schedule_says_so():
+def test_momentum_follows_the_schedule():
     found = path(MomentumSGD(0.1, PiecewiseConstantDecay([2], [0.5, 0.9])))
     change, weight = np.zeros(4), np.zeros(4)
     for step, gradient in enumerate(GRADIENTS):
@@ -41,13 +41,13 @@ def test_the_momentum_changes_when_the_schedule_says_so():
         np.testing.assert_allclose(found[step], weight, rtol=1e-5, atol=1e-6)
 
 
-def test_its_schedules_are_saved_and_opened():
+def test_schedules_survive_save_and_load():
     optimizer = MomentumSGD(PiecewiseConstantDecay([3], [0.2, 0.1]), PiecewiseConstantDecay([2], [0.5, 0.9]))
     opened = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(optimizer))
     np.testing.assert_array_equal(path(opened), path(optimizer))
 
 
-def test_levenberg_marquardt_divides_each_step_by_its_curvature():
+def test_levenberg_marquardt_divides_steps_by_the_curvature():
     optimizer = DiagonalLevenbergMarquardt(0.1, damping=0.5)
     weights = [keras.Variable([1.0, 2.0, 3.0]), keras.Variable([4.0])]
     optimizer.build(weights)
@@ -58,7 +58,7 @@ def test_levenberg_marquardt_divides_each_step_by_its_curvature():
     np.testing.assert_allclose(weights[1], [4 - 0.5 / 2.5], rtol=1e-6)
 
 
-def test_on_a_quadratic_it_takes_newton_s_step():
+def test_levenberg_marquardt_takes_newton_steps_on_a_quadratic():
     """Where the curvatures are the true ones, and nothing is added to them to speak of."""
     h, lowest = np.array([0.1, 3.0, 50.0], "float32"), np.array([1.0, -2.0, 0.5], "float32")
     optimizer, weight = DiagonalLevenbergMarquardt(1.0, damping=1e-9), keras.Variable(np.zeros(3, "float32"))
@@ -68,17 +68,17 @@ def test_on_a_quadratic_it_takes_newton_s_step():
     np.testing.assert_allclose(weight, lowest, rtol=1e-5)
 
 
-def test_until_a_curvature_is_known_it_is_1():
+def test_initial_curvature_is_1():
     stock = path(keras.optimizers.SGD(0.1))
     np.testing.assert_allclose(path(DiagonalLevenbergMarquardt(0.15, damping=0.5)), stock, rtol=1e-5)
 
 
-def test_levenberg_marquardt_is_saved_and_opened():
+def test_levenberg_marquardt_survives_save_and_load():
     optimizer = DiagonalLevenbergMarquardt(PiecewiseConstantDecay([3], [0.2, 0.1]), damping=0.3)
     opened = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(optimizer))
     np.testing.assert_array_equal(path(opened), path(optimizer))
 
 
-def test_damping_must_be_above_0():
+def test_damping_must_be_positive():
     with pytest.raises(InvalidValue, match="damping must be a number > 0; got 0"):
         DiagonalLevenbergMarquardt(damping=0)

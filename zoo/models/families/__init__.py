@@ -1,4 +1,4 @@
-"""One file a family: its builders, their recipes and search spaces. Every file in this folder is imported.
+"""One file per family: builders, recipes and search spaces. Every file in this folder is imported.
 
 Importing a family does not import Keras; its builders do.
 """

@@ -1,10 +1,10 @@
-"""Auto-encoders: plain, denoising, and stacks of them under a classifier.
+"""Autoencoders and denoising autoencoders.
 
 Hinton and Salakhutdinov, Science 313, 2006. Vincent et al., JMLR 11, 2010. deeplearning.net tutorials
 «dA» and «SdA».
 """
 
-# No `from __future__ import annotations` here: options are checked by the annotations themselves.
+# Without `from __future__ import annotations`, because the annotations check the options.
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -24,7 +24,7 @@ Corruption = Annotated[float, share]
 
 MODERN = Recipe(
     name="modern",
-    summary="Adam on the cross-entropy between input and output, summed over the pixels",
+    summary="Adam on the cross-entropy between input and output, summed over pixels",
     loss="reconstruction_crossentropy",
     optimizer="adam",
     learning_rate=1e-3,
@@ -34,7 +34,7 @@ MODERN = Recipe(
 
 TUTORIAL = Recipe(
     name="tutorial",
-    summary="SGD on the cross-entropy between input and output, summed over the pixels",
+    summary="SGD on the cross-entropy between input and output, summed over pixels",
     source="deeplearning.net tutorial «Denoising Autoencoders» (dA.py)",
     options={"initializer": "glorot_sigmoid"},
     loss="reconstruction_crossentropy",
@@ -47,7 +47,7 @@ TUTORIAL = Recipe(
 SQUARED = replace(
     MODERN,
     name="squared",
-    summary="Adam on the squared error, summed over the pixels",
+    summary="Adam on the squared error, summed over pixels",
     loss="reconstruction_squared_error",
 )
 
@@ -71,24 +71,25 @@ def autoencoder(
     tied: bool = True,
     initializer: Literal["glorot", "glorot_sigmoid"] = "glorot",
 ) -> "keras.Model":
-    """An auto-encoder: it gives back its input through fewer units, or other ones.
+    """An autoencoder, which reconstructs its input from a code.
 
     Args:
         input_shape: Shape of one example.
-        hidden: Units of the encoder's layers, from the input to the code; the decoder mirrors them.
-        activation: Activation of the hidden units.
-        code_activation: That of the code, if it is another one: `"linear"` in Hinton and Salakhutdinov.
-        output_activation: `"sigmoid"` for inputs in [0, 1], `"linear"` for any.
-        tied: Whether the decoder has the encoder's weights, transposed.
-        initializer: Law of the initial weights: `"glorot"` (uniform) or `"glorot_sigmoid"`, four times
+        hidden: Number of units of each encoder layer, from the input to the code. The decoder mirrors them.
+        activation: Activation function of the hidden units.
+        code_activation: Activation function of the code, `"linear"` in Hinton and Salakhutdinov, or None for that of
+            the hidden units.
+        output_activation: Activation function of the output: `"sigmoid"` for inputs in [0, 1], `"linear"` for any.
+        tied: Whether the decoder uses the transposed weights of the encoder.
+        initializer: Initializer of the weights: `"glorot"` (uniform), or `"glorot_sigmoid"` with an interval four times
             as wide.
 
     Returns:
-        An uncompiled model: `(batch, *input_shape)` to the same. Its layer `code` gives the codes.
+        An uncompiled model: `(batch, *input_shape)` to the same shape. Its layer `code` returns the codes.
 
     Raises:
-        InvalidValue: An option of the wrong type or out of range.
-        UnknownName: An option that there is not.
+        InvalidValue: An option has the wrong type or is out of range.
+        UnknownName: Unknown option.
 
     >>> autoencoder(hidden=(128, 2)).get_layer("code").units
     2
@@ -121,25 +122,26 @@ def denoising_autoencoder(
     tied: bool = True,
     initializer: Literal["glorot", "glorot_sigmoid"] = "glorot",
 ) -> "keras.Model":
-    """An auto-encoder that gives back the clean input from a corrupted one.
+    """An autoencoder that reconstructs the clean input from a corrupted one.
 
     Args:
         input_shape: Shape of one example.
-        hidden: Units of the encoder's layers, from the input to the code; the decoder mirrors them.
-        noise: `"masking"` sets inputs to 0, `"salt_and_pepper"` to 0 or 1, `"gaussian"` adds to them.
-        corruption: The share of the inputs that is set; of Gaussian noise, its standard deviation.
-        activation: Activation of the hidden units.
-        code_activation: That of the code, if it is another one.
-        output_activation: `"sigmoid"` for inputs in [0, 1], `"linear"` for any.
-        tied: Whether the decoder has the encoder's weights, transposed.
-        initializer: Law of the initial weights, as in `autoencoder`.
+        hidden: Number of units of each encoder layer, from the input to the code. The decoder mirrors them.
+        noise: Kind of corruption: `"masking"` sets inputs to 0, `"salt_and_pepper"` to 0 or 1, `"gaussian"` adds noise.
+        corruption: Fraction of the inputs that is set, or the standard deviation of Gaussian noise.
+        activation: Activation function of the hidden units.
+        code_activation: Activation function of the code, or None for that of the hidden units.
+        output_activation: Activation function of the output: `"sigmoid"` for inputs in [0, 1], `"linear"` for any.
+        tied: Whether the decoder uses the transposed weights of the encoder.
+        initializer: Initializer of the weights, as in `autoencoder`.
 
     Returns:
-        An uncompiled model: `(batch, *input_shape)` to the same. Inputs are corrupted in training only.
+        An uncompiled model: `(batch, *input_shape)` to the same shape. Inputs are corrupted during training
+        only.
 
     Raises:
-        InvalidValue: An option of the wrong type or out of range.
-        UnknownName: An option that there is not.
+        InvalidValue: An option has the wrong type or is out of range.
+        UnknownName: Unknown option.
 
     >>> denoising_autoencoder(corruption=0.4).get_layer("corruption").level
     0.4
@@ -173,7 +175,7 @@ def _autoencoder(
 
     from zoo.layers import Corruption, TiedDense
 
-    def law() -> Any:
+    def initial_weights() -> Any:
         return keras.initializers.VarianceScaling(
             16.0 if initializer == "glorot_sigmoid" else 1.0, "fan_avg", "uniform"
         )
@@ -188,7 +190,9 @@ def _autoencoder(
         is_code = number == len(hidden)
         act = code_activation if is_code and code_activation else activation
         encoder.append(
-            layers.Dense(units, act, kernel_initializer=law(), name="code" if is_code else f"encoder_{number}")
+            layers.Dense(
+                units, act, kernel_initializer=initial_weights(), name="code" if is_code else f"encoder_{number}"
+            )
         )
         outputs = encoder[-1](outputs)
     widths = [pixels, *hidden[:-1]]
@@ -198,6 +202,8 @@ def _autoencoder(
         if tied:
             outputs = TiedDense(encoder[number - 1], act, name=decoder_name)(outputs)
         else:
-            outputs = layers.Dense(widths[number - 1], act, kernel_initializer=law(), name=decoder_name)(outputs)
+            outputs = layers.Dense(widths[number - 1], act, kernel_initializer=initial_weights(), name=decoder_name)(
+                outputs
+            )
     outputs = layers.Reshape(input_shape, name="reshape")(outputs)
     return keras.Model(inputs, outputs, name=name)

@@ -1,10 +1,10 @@
-"""A net of 3 to 11 hidden layers that reads a whole number from an image, with as many parameters as it is told.
+"""A network with 3 to 11 hidden layers and a given number of parameters that reads numbers of several digits.
 
 Goodfellow, Bulatov, Ibarz, Arnoud and Shet, «Multi-digit number recognition from street view imagery using deep
 convolutional neural networks», ICLR 2014 (arXiv:1312.6082).
 """
 
-# No `from __future__ import annotations` here: options are checked by the annotations themselves.
+# Without `from __future__ import annotations`, because the annotations check the options.
 from bisect import bisect_left, bisect_right
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     import keras
 
 DENSE = 2  # hidden layers after the convolutions
-UNITS_A_MAP = 4  # units of a dense layer for each map of a convolution, at least; the paper has 16
-POOLED = 8  # convolutions that are pooled at most: what follows is the paper's locally connected layer
+UNITS_A_MAP = 4  # minimum of the units of a dense layer per map of a convolution; 16 in the paper
+POOLED = 8  # maximum number of pooled convolutions; a ninth replaces the paper's locally connected layer
 
 WHOLE_SEQUENCE = Recipe(
     name="sequences",
-    summary="Adam on the cross-entropy of the length and of the digits that are there",
+    summary="Adam on the cross-entropy of the length and of the digits up to it",
     source="Goodfellow et al. 2014, section 4 (the loss)",
     loss="sequence_crossentropy",
     optimizer="adam",
@@ -58,35 +58,35 @@ def depth_cnn(
     halvings: Annotated[int, between(1, 4)] = 4,
     keep_probability: KeepProbability = 1.0,
 ) -> "keras.Model":
-    """A net that reads a number of several digits from an image, as deep as it is told.
+    """A network of a given depth that reads numbers of several digits from images.
 
-    As in the paper, each convolution keeps the size of its maps and a max-pooling over 2x2 pixels follows, whose
-    stride is 2 and 1 in turn; then two dense layers, one softmax for the length and one for the digit at each place.
-    All convolutions have equally many maps here, and the paper's maxout units and subtractive normalisation are left
-    out; a ninth convolution, which is not pooled, stands for its locally connected layer.
+    As in the paper, each convolution keeps the size of its maps and is followed by max-pooling over 2x2 pixels with
+    strides of 2 and 1 in turn; then come two dense layers, one softmax for the length and one for the digit at each
+    position. Unlike in the paper, all convolutions have the same number of maps, there are no maxout units and no
+    subtractive normalization, and a ninth convolution without pooling replaces the locally connected layer.
 
     Args:
-        input_shape: Shape of one image, `(rows, columns, channels)`, grey or in colour.
-        classes: Number of classes of a place: the digits' own and, as the last one, «none».
-        longest: Digits of the longest number.
-        depth: Number of hidden layers; two of them are dense, the others convolutions.
-        parameters: How many weights and biases there should be. The layers' widths follow; the number is missed by no
-            more than half of what one unit of a dense layer has.
-        kind: `"convolutional"`, or `"fully_connected"`: all layers dense and equally wide.
-        kernel_size: Side of the convolutions' kernels in pixels; odd, so that a kernel has a middle.
-        halvings: How many of the poolings halve the image, at most: the later ones leave its size.
-        keep_probability: Probability that a hidden unit is kept; 1 drops none. The paper has dropout on all hidden
-            layers; nets of this size are too small for it.
+        input_shape: Shape of one image, `(rows, columns, channels)`, in gray or color.
+        classes: Number of classes per position: the digits and, as the last class, "none".
+        longest: Number of digits of the longest number.
+        depth: Number of hidden layers. Two of them are dense, the others are convolutions.
+        parameters: Number of weights and biases. The widths of the layers follow from it; the actual number differs by
+            at most half the parameters of one unit of a dense layer.
+        kind: `"convolutional"`, or `"fully_connected"`: all layers are dense and equally wide.
+        kernel_size: Side of the kernels in pixels, an odd number.
+        halvings: Maximum number of poolings that halve the image. Later ones keep its size.
+        keep_probability: Probability of keeping a hidden unit; 1 means no dropout. The paper uses dropout in all hidden
+            layers; networks of this size are too small for it.
 
     Returns:
         An uncompiled model: `(batch, *input_shape)` to `(batch, 1 + longest, classes)`, the probabilities of the
-        lengths from 1 on and of the digit at each place. (The last axis has the size `longest` if that is more; what
-        is too much of it is 0.)
+        lengths from 1 to `longest` and of the digit at each position. If `longest` is greater than `classes`, the last
+        axis has size `longest`. Unused entries are 0.
 
     Raises:
-        InvalidValue: An option of the wrong type or out of range, images of another shape or too small to be pooled
-            so often, or fewer parameters than the narrowest net has.
-        UnknownName: An option that there is not.
+        InvalidValue: An option has the wrong type or is out of range, the images have another shape or are too small
+            for the poolings, or `parameters` is less than the narrowest network has.
+        UnknownName: Unknown option.
 
     >>> [depth_cnn(depth=depth).count_params() for depth in (3, 7, 11)]
     [60797, 59999, 59945]
@@ -95,8 +95,8 @@ def depth_cnn(
     from keras import layers
 
     convolutions = depth - DENSE if kind == "convolutional" else 0
-    positions = _positions(input_shape, convolutions, halvings, depth)
-    maps, units = _widths(
+    positions = _count_positions(input_shape, convolutions, halvings, depth)
+    maps, units = _choose_widths(
         parameters,
         channels=input_shape[2],
         positions=positions,
@@ -105,27 +105,27 @@ def depth_cnn(
         kernel=kernel_size**2,
         outputs=longest + longest * classes,
     )
-    rectified = {"activation": "relu", "kernel_initializer": "he_normal"}
+    relu = {"activation": "relu", "kernel_initializer": "he_normal"}
 
-    def dropped(x: Any, number: int) -> Any:
+    def dropout(x: Any, number: int) -> Any:
         rate = round(1 - keep_probability, 12)
         return layers.Dropout(rate, name=f"dropout_{number}")(x) if rate else x
 
     inputs = hidden = keras.Input(input_shape, name="input")
     for number in range(1, convolutions + 1):
-        hidden = layers.Conv2D(maps, kernel_size, padding="same", name=f"conv_{number}", **rectified)(hidden)
+        hidden = layers.Conv2D(maps, kernel_size, padding="same", name=f"conv_{number}", **relu)(hidden)
         if number <= POOLED:
             hidden = layers.MaxPooling2D(2, _stride(number, halvings), padding="same", name=f"pool_{number}")(hidden)
-        hidden = dropped(hidden, number)
+        hidden = dropout(hidden, number)
     hidden = layers.Flatten(name="flatten")(hidden)
     for number, width in enumerate(units, start=convolutions + 1):
-        hidden = layers.Dense(width, name=f"dense_{number}", **rectified)(hidden)
-        hidden = dropped(hidden, number)
-    return keras.Model(inputs, _softmaxes(hidden, longest, classes), name="depth_cnn")
+        hidden = layers.Dense(width, name=f"dense_{number}", **relu)(hidden)
+        hidden = dropout(hidden, number)
+    return keras.Model(inputs, _add_outputs(hidden, longest, classes), name="depth_cnn")
 
 
-def _softmaxes(hidden: Any, longest: int, classes: int) -> Any:
-    """Returns the probabilities of the length and of each digit, below each other: `(batch, 1 + longest, ...)`."""
+def _add_outputs(hidden: Any, longest: int, classes: int) -> Any:
+    """Returns the probabilities of the length and of each digit in rows, `(batch, 1 + longest, ...)`."""
     from keras import layers
 
     length = layers.Dense(longest, "softmax", name="length")(hidden)
@@ -142,34 +142,34 @@ def _softmaxes(hidden: Any, longest: int, classes: int) -> Any:
 
 
 def _stride(number: int, halvings: int) -> int:
-    """Returns the stride of a pooling: 2 and 1 in turn, and 1 from where the image has been halved often enough."""
+    """Returns the stride of a pooling: 2 and 1 in turn, and 1 once the image has been halved `halvings` times."""
     return 2 if number % 2 and number < 2 * halvings else 1
 
 
-def _positions(input_shape: tuple[int, ...], convolutions: int, halvings: int, depth: int) -> int:
-    """Returns how many pixels a map has in the end, after all poolings."""
+def _count_positions(input_shape: tuple[int, ...], convolutions: int, halvings: int, depth: int) -> int:
+    """Returns the number of pixels of a map after all poolings."""
     if len(input_shape) != 3 or input_shape[2] not in (1, 3):
         raise InvalidValue(
-            f"depth_cnn takes images (rows, columns, channels), grey or in colour, as in (18, 74, 1); got "
-            f"input_shape {input_shape}."
+            f"depth_cnn: input_shape must be (rows, columns, channels) with 1 or 3 channels, as in (18, 74, 1); got "
+            f"{input_shape}."
         )
     halvings = min(halvings, (convolutions + 1) // 2)  # every other pooling
-    side = 2 ** (halvings - 1) + 1 if halvings else 1  # the last one has two pixels or more to choose from
+    side = 2 ** (halvings - 1) + 1 if halvings else 1  # the last pooling must have at least two pixels
     if min(input_shape[:2]) < side:
         raise InvalidValue(
-            f"depth_cnn of depth {depth} halves its images {halvings} times and takes {side}x{side} pixels or more; "
-            f"got {input_shape[0]}x{input_shape[1]}. Make it less deep, or the images larger."
+            f"depth_cnn: images must have at least {side}x{side} pixels for depth={depth}, which halves them "
+            f"{halvings} times; got {input_shape[0]}x{input_shape[1]}."
         )
     rows, columns = (-(-size // 2**halvings) for size in input_shape[:2])
     return rows * columns
 
 
-def _widths(
+def _choose_widths(
     parameters: int, *, channels: int, positions: int, convolutions: int, dense: int, kernel: int, outputs: int
 ) -> tuple[int, list[int]]:
-    """Returns the maps of a convolution and the units of each dense layer that come nearest to so many parameters."""
+    """Returns the number of maps per convolution and of units per dense layer that come closest to `parameters`."""
 
-    def units(total: int) -> list[int]:  # as evenly as can be; one more in the last layers, where it costs least
+    def units(total: int) -> list[int]:  # as equal as possible; one more in the last layers, where it adds least
         return [(total + number) // dense for number in range(dense)]
 
     def count(maps: int, total: int) -> int:
@@ -179,10 +179,8 @@ def _widths(
 
     fewest = count(1, dense)
     if parameters < fewest:
-        raise InvalidValue(
-            f"depth_cnn has {fewest} parameters or more with these options; got parameters={parameters}."
-        )
-    sizes = range(parameters)  # more than there can be maps or units
+        raise InvalidValue(f"depth_cnn: parameters must be at least {fewest} with these options; got {parameters}.")
+    sizes = range(parameters)  # exceeds any number of maps or units
     maps = bisect_right(sizes, parameters, key=lambda maps: count(maps, UNITS_A_MAP * maps * dense)) - 1
     maps = max(1, maps) if convolutions else 0
     total = bisect_left(sizes, parameters, key=lambda total: count(maps, total))

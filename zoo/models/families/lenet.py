@@ -1,9 +1,9 @@
-"""LeNet-5, as published in 1998 and as it is read today.
+"""LeNet-5, as published in 1998 and as it is built today.
 
 LeCun, Bottou, Bengio and Haffner, «Gradient-based learning applied to document recognition», Proc. IEEE 86(11), 1998.
 """
 
-# No `from __future__ import annotations` here: options are checked by the annotations themselves.
+# Without `from __future__ import annotations`, because the annotations check the options.
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -19,7 +19,7 @@ from zoo.utils.constraints import non_negative
 if TYPE_CHECKING:
     import keras
 
-# Table I: the maps of S2 that each map of C3 sees.
+# Table I: the maps of S2 to which each map of C3 is connected.
 C3_CONNECTIONS = (
     *((0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (0, 4, 5), (0, 1, 5)),
     *((0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5), (0, 3, 4, 5), (0, 1, 4, 5), (0, 1, 2, 5)),
@@ -29,7 +29,7 @@ C3_CONNECTIONS = (
 
 PUBLISHED = Recipe(
     name="published",
-    summary="Stochastic diagonal Levenberg-Marquardt on the MAP loss, an update an example",
+    summary="Stochastic diagonal Levenberg-Marquardt on the MAP loss, one example per update",
     source="LeCun et al. 1998, section III and appendix C",
     options={"initial_weights": "root"},
     loss="maximum_a_posteriori",
@@ -42,7 +42,7 @@ PUBLISHED = Recipe(
 
 MINI_BATCHES = Recipe(
     name="adam",
-    summary="Adam on the MAP loss, in mini-batches",
+    summary="Adam on the MAP loss",
     loss="maximum_a_posteriori",
     optimizer="adam",
     learning_rate=1e-3,
@@ -77,27 +77,26 @@ def lenet5(
 ) -> "keras.Model":
     """LeNet-5 as published: trainable subsampling, partial connections, RBF output units.
 
-    It has 60,000 trainable parameters and 340,908 connections. Its outputs are scores, minus the squared distance of
-    F6 to the bitmap of each class: the greatest wins, and they are no probabilities.
+    It has 60,000 trainable parameters and 340,908 connections. Its outputs are scores, not probabilities: the negative
+    squared distance of F6 to the bitmap of each class. The class with the highest score is predicted.
 
     Args:
-        input_shape: Shape of one image, in [0, 1], ink 1. 28x28 are padded to 32x32.
-        classes: Number of classes, 10 at most: there are ten bitmaps.
-        subsampling: What S2 and S4 do: `"sum"`, the paper's; `"max"` and `"mean"`, the lecture's; see
+        input_shape: Shape of one image with values in [0, 1] on background 0. Images of 28x28 are padded to 32x32.
+        classes: Number of classes, at most 10, because there are ten bitmaps.
+        subsampling: Method of S2 and S4: `"sum"` as in the paper, or `"max"` or `"mean"` as in the lecture. See
             `zoo.layers.Subsampling`.
-        initial_weights: Uniform over the F inputs of a unit, between +-2.4 / F as `"published"`, or between +-2.4 /
-            sqrt(F), `"root"`. With the former the units start at next to nothing from layer to layer, and the paper's
-            optimiser, whose steps follow from the curvature there, runs away.
-        distortion: How strongly the training images are distorted, at random; 1 is usual; see
-            `zoo.layers.Distortion`.
-        resize: Whether images of another size are resized to 32x32.
+        initial_weights: Interval of the uniform initial weights of a unit with F inputs: +-2.4 / F (`"published"`) or
+            +-2.4 / sqrt(F) (`"root"`). With the former, activations almost vanish from layer to layer, and the steps of
+            the paper's optimizer, which follow from the curvature, diverge.
+        distortion: Strength of the random distortion of training images; 1 is usual. See `zoo.layers.Distortion`.
+        resize: Whether to resize images of another size to 32x32.
 
     Returns:
         An uncompiled model: `(batch, *input_shape)` to `(batch, classes)`.
 
     Raises:
-        InvalidValue: An option of the wrong type or out of range, or images of another size.
-        UnknownName: An option that there is not.
+        InvalidValue: An option has the wrong type or is out of range, or the images have another size.
+        UnknownName: Unknown option.
 
     >>> import zoo
     >>> int(zoo.layer_table(lenet5())["trainable"].sum())
@@ -111,11 +110,11 @@ def lenet5(
     from zoo.layers import Distortion, PartialConv2D, RBFOutput, Subsampling
 
     if classes > len(BITMAPS):
-        raise InvalidValue(f"lenet5 has bitmaps for {len(BITMAPS)} classes; got classes={classes}.")
+        raise InvalidValue(f"lenet5: classes must be at most {len(BITMAPS)}, the number of bitmaps; got {classes}.")
 
-    def squashed() -> dict[str, Any]:
-        law = FanInUniform(2.4, 1.0 if initial_weights == "published" else 0.5)
-        return {"activation": scaled_tanh, "kernel_initializer": law}
+    def settings() -> dict[str, Any]:
+        initializer = FanInUniform(2.4, 1.0 if initial_weights == "published" else 0.5)
+        return {"activation": scaled_tanh, "kernel_initializer": initializer}
 
     def subsample(name: str) -> layers.Layer:
         return Subsampling(subsampling, activation=scaled_tanh if subsampling == "sum" else None, name=name)
@@ -125,13 +124,13 @@ def lenet5(
         image = Distortion(distortion, name="distortion")(image)
     outputs = layers.Rescaling(1.275, offset=-0.1, name="rescale")(image)
     for layer in (
-        layers.Conv2D(6, 5, name="C1", **squashed()),
+        layers.Conv2D(6, 5, name="C1", **settings()),
         subsample("S2"),
-        PartialConv2D(C3_CONNECTIONS, 5, name="C3", **squashed()),
+        PartialConv2D(C3_CONNECTIONS, 5, name="C3", **settings()),
         subsample("S4"),
-        layers.Conv2D(120, 5, name="C5", **squashed()),
+        layers.Conv2D(120, 5, name="C5", **settings()),
         layers.Flatten(name="flatten"),
-        layers.Dense(84, name="F6", **squashed()),
+        layers.Dense(84, name="F6", **settings()),
         RBFOutput(BITMAPS[:classes], name="output"),
         layers.Rescaling(-1.0, name="scores"),
     ):
@@ -151,21 +150,20 @@ def lenet5_relu(
     distortion: Annotated[float, non_negative] = 0.0,
     resize: bool = False,
 ) -> "keras.Model":
-    """LeNet-5 as it is read today: ReLU units, max-pooling, full connections, softmax.
+    """LeNet-5 as it is built today: ReLU units, max-pooling, full connections, softmax.
 
     Args:
-        input_shape: Shape of one image. 28x28 are padded to 32x32.
-        classes: Number of classes, and of output units.
-        distortion: How strongly the training images are distorted, at random; 1 is usual; see
-            `zoo.layers.Distortion`.
-        resize: Whether images of another size are resized to 32x32.
+        input_shape: Shape of one image. Images of 28x28 are padded to 32x32.
+        classes: Number of classes.
+        distortion: Strength of the random distortion of training images; 1 is usual. See `zoo.layers.Distortion`.
+        resize: Whether to resize images of another size to 32x32.
 
     Returns:
         An uncompiled model: `(batch, *input_shape)` to `(batch, classes)`.
 
     Raises:
-        InvalidValue: An option of the wrong type or out of range, or images of another size.
-        UnknownName: An option that there is not.
+        InvalidValue: An option has the wrong type or is out of range, or the images have another size.
+        UnknownName: Unknown option.
 
     >>> lenet5_relu().count_params()
     61706
@@ -175,18 +173,18 @@ def lenet5_relu(
 
     from zoo.layers import Distortion
 
-    rectified = {"activation": "relu", "kernel_initializer": "he_normal"}
+    relu = {"activation": "relu", "kernel_initializer": "he_normal"}
     inputs, outputs = image_input("lenet5_relu", input_shape, size=32, padded=(28,), resize=resize)
     if distortion:
         outputs = Distortion(distortion, name="distortion")(outputs)
     for layer in (
-        layers.Conv2D(6, 5, name="C1", **rectified),
+        layers.Conv2D(6, 5, name="C1", **relu),
         layers.MaxPooling2D(name="S2"),
-        layers.Conv2D(16, 5, name="C3", **rectified),
+        layers.Conv2D(16, 5, name="C3", **relu),
         layers.MaxPooling2D(name="S4"),
         layers.Flatten(name="flatten"),
-        layers.Dense(120, name="C5", **rectified),
-        layers.Dense(84, name="F6", **rectified),
+        layers.Dense(120, name="C5", **relu),
+        layers.Dense(84, name="F6", **relu),
         layers.Dense(classes, "softmax", name="output"),
     ):
         outputs = layer(outputs)

@@ -1,9 +1,9 @@
-"""A column of the multi-column deep neural network, the first to read MNIST about as well as people do.
+"""A column of the multi-column deep neural network, the first with near-human accuracy on MNIST.
 
 Ciresan, Meier and Schmidhuber, «Multi-column deep neural networks for image classification», CVPR 2012.
 """
 
-# No `from __future__ import annotations` here: options are checked by the annotations themselves.
+# Without `from __future__ import annotations`, because the annotations check the options.
 from typing import TYPE_CHECKING, Annotated
 
 from zoo.models.images import image_input
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ADAM = Recipe(
     name="adam",
-    summary="Adam on the softmax cross-entropy, in mini-batches; the paper has 800 epochs of an update an example",
+    summary="Adam on the softmax cross-entropy; the paper trains for 800 epochs with one example per update",
     loss="sparse_categorical_crossentropy",
     optimizer="adam",
     learning_rate=1e-3,
@@ -41,25 +41,24 @@ def mcdnn_column(
     distortion: Annotated[float, non_negative] = 0.0,
     resize: bool = False,
 ) -> "keras.Model":
-    """A column of the multi-column net: 1x29x29-20C4-MP2-40C5-MP3-150N-10N, scaled tanh units.
+    """A column of the multi-column network: 1x29x29-20C4-MP2-40C5-MP3-150N-10N, scaled tanh units.
 
-    The paper averages 35 of them, which see the digits in seven widths; `zoo.ensembles` does so with any number.
+    The paper averages 35 columns, trained on digits of seven widths. `zoo.ensembles` averages any number.
 
     Args:
-        input_shape: Shape of one image, its background 0. 28x28 are padded to 29x29.
-        classes: Number of classes, and of output units.
-        digit_width: The width in pixels that every digit is stretched or narrowed to; None leaves them. The paper
-            has 10, 12, 14, 16, 18 and 20, and as they are.
-        distortion: How strongly the training images are distorted, at random; 1 is usual; see
-            `zoo.layers.Distortion`.
-        resize: Whether images of another size are resized to 29x29.
+        input_shape: Shape of one image with background 0. Images of 28x28 are padded to 29x29.
+        classes: Number of classes.
+        digit_width: Width in pixels to which every digit is scaled, or None to keep the widths. The paper uses 10, 12,
+            14, 16, 18 and 20, and the original widths.
+        distortion: Strength of the random distortion of training images; 1 is usual. See `zoo.layers.Distortion`.
+        resize: Whether to resize images of another size to 29x29.
 
     Returns:
         An uncompiled model: `(batch, *input_shape)` to `(batch, classes)`.
 
     Raises:
-        InvalidValue: An option of the wrong type or out of range, or images of another size.
-        UnknownName: An option that there is not.
+        InvalidValue: An option has the wrong type or is out of range, or the images have another size.
+        UnknownName: Unknown option.
 
     >>> mcdnn_column().count_params()
     76040

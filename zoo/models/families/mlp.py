@@ -1,10 +1,10 @@
-"""Multi-layer perceptrons: one hidden layer, many, and many with dropout.
+"""Multi-layer perceptrons with one hidden layer, with several, and with dropout.
 
-Nielsen, «Neural Networks and Deep Learning», 2015, chapters 3 and 5 (the nets and their protocol).
+Nielsen, «Neural Networks and Deep Learning», 2015, chapters 3 and 5 (networks and protocol).
 Srivastava et al., «Dropout», JMLR 15, 2014. Hinton et al., arXiv:1207.0580, 2012.
 """
 
-# No `from __future__ import annotations` here: options are checked by the annotations themselves.
+# Without `from __future__ import annotations`, because the annotations check the options.
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -54,7 +54,7 @@ TUTORIAL = Recipe(
     learning_rate=0.01,
     batch_size=20,
     epochs=1000,
-    weight_penalty=10.0,  # 0.0001 of the squares, not halved, beside a mean over 50,000 examples
+    weight_penalty=10.0,  # 0.0001 times the sum of squares, not halved, with a mean over 50,000 examples
 )
 
 
@@ -84,23 +84,23 @@ def shallow_mlp(
 ) -> "keras.Model":
     """A perceptron with one hidden layer.
 
-    With enough hidden units it approximates any continuous function (Hornik, 1991).
+    With enough hidden units, it approximates any continuous function (Hornik, 1991).
 
     Args:
-        input_shape: Shape of one example; it is flattened.
-        classes: Number of classes, and of output units.
+        input_shape: Shape of one example, which is flattened.
+        classes: Number of classes.
         hidden: Number of hidden units.
-        activation: Activation of the hidden units.
-        output_activation: Activation of the output units.
-        initializer: Law of the initial weights; see `deep_mlp`.
-        l2: Factor of the sum of squared weights that is added to the loss. Biases are left out.
+        activation: Activation function of the hidden units.
+        output_activation: Activation function of the output units.
+        initializer: Initializer of the weights, as in `deep_mlp`.
+        l2: Factor of the sum of squared weights that is added to the loss, without biases.
 
     Returns:
         An uncompiled model: `(batch, *input_shape)` to `(batch, classes)`.
 
     Raises:
-        InvalidValue: An option of the wrong type or out of range.
-        UnknownName: An option that there is not.
+        InvalidValue: An option has the wrong type or is out of range.
+        UnknownName: Unknown option.
 
     >>> shallow_mlp(hidden=30).count_params()
     23860
@@ -122,27 +122,27 @@ def deep_mlp(
 ) -> "keras.Model":
     """A perceptron with several hidden layers of equal width.
 
-    With sigmoid units the gradient shrinks about five times a layer on its way back; with ReLU
-    units it does not.
+    With sigmoid units, the gradient becomes about five times smaller with each layer that it is propagated back
+    through; with ReLU units, it does not.
 
     Args:
-        input_shape: Shape of one example; it is flattened.
-        classes: Number of classes, and of output units.
+        input_shape: Shape of one example, which is flattened.
+        classes: Number of classes.
         depth: Number of hidden layers.
-        width: Units in each hidden layer.
-        activation: Activation of the hidden units.
-        output_activation: Activation of the output units.
-        initializer: Law of the initial weights: `"he"` (normal, variance 2 / fan-in), `"glorot"`
-            (uniform, variance 2 / (fan-in + fan-out)), both with biases of 0; `"nielsen"`:
-            weights N(0, 1) / sqrt(fan-in), biases N(0, 1).
-        l2: Factor of the sum of squared weights that is added to the loss. Biases are left out.
+        width: Number of units per hidden layer.
+        activation: Activation function of the hidden units.
+        output_activation: Activation function of the output units.
+        initializer: Initializer of the weights: `"he"` (normal, variance 2 / fan-in) or `"glorot"` (uniform, variance
+            2 / (fan-in + fan-out)), both with biases of 0; or `"nielsen"`, weights N(0, 1) / sqrt(fan-in) and biases
+            N(0, 1).
+        l2: Factor of the sum of squared weights that is added to the loss, without biases.
 
     Returns:
         An uncompiled model: `(batch, *input_shape)` to `(batch, classes)`.
 
     Raises:
-        InvalidValue: An option of the wrong type or out of range.
-        UnknownName: An option that there is not.
+        InvalidValue: An option has the wrong type or is out of range.
+        UnknownName: Unknown option.
 
     >>> [layer.name for layer in deep_mlp(depth=2).layers]
     ['input', 'flatten', 'hidden_1', 'hidden_2', 'output']
@@ -174,31 +174,29 @@ def dropout_mlp(
     initializer: Initializer = "he",
     l2: Penalty = 0.0,
 ) -> "keras.Model":
-    """A deep perceptron whose units are dropped at random while it trains.
+    """A deep perceptron with dropout: units are dropped at random during training.
 
-    The lecture keeps a unit with probability p in training, and multiplies its outgoing weights by
-    p in test. Keras divides by p in training instead, which gives the same expectation and leaves
-    the weights alone in test.
+    In the lecture, a unit is kept with probability p during training, and its outgoing weights are multiplied by p at
+    test time. Keras divides by p during training instead, which gives the same expectation.
 
     Args:
-        input_shape: Shape of one example; it is flattened.
-        classes: Number of classes, and of output units.
+        input_shape: Shape of one example, which is flattened.
+        classes: Number of classes.
         depth: Number of hidden layers.
-        width: Units in each hidden layer.
-        activation: Activation of the hidden units.
-        keep_probability: Probability that a hidden unit is kept; 1 drops none.
-        input_keep_probability: Probability that an input is kept; 1 drops none.
-        max_norm: Largest L2 norm of the weights that come into a unit (3 to 4 is usual); None
-            sets no limit.
-        initializer: Law of the initial weights; see `deep_mlp`.
-        l2: Factor of the sum of squared weights that is added to the loss. Biases are left out.
+        width: Number of units per hidden layer.
+        activation: Activation function of the hidden units.
+        keep_probability: Probability of keeping a hidden unit; 1 means no dropout.
+        input_keep_probability: Probability of keeping an input; 1 means no dropout.
+        max_norm: Maximum L2 norm of the incoming weights of a unit (3 to 4 is usual), or None for no limit.
+        initializer: Initializer of the weights, as in `deep_mlp`.
+        l2: Factor of the sum of squared weights that is added to the loss, without biases.
 
     Returns:
         An uncompiled model: `(batch, *input_shape)` to `(batch, classes)`.
 
     Raises:
-        InvalidValue: An option of the wrong type or out of range.
-        UnknownName: An option that there is not.
+        InvalidValue: An option has the wrong type or is out of range.
+        UnknownName: Unknown option.
 
     >>> dropout_mlp(keep_probability=0.6).get_layer("dropout_1").rate
     0.4

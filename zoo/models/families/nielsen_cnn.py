@@ -1,9 +1,9 @@
-"""The convolutional nets of Nielsen's book, from one layer of maps to two with dropout.
+"""The convolutional networks of Nielsen's book, from one convolution to two with dropout.
 
 Nielsen, «Neural Networks and Deep Learning», 2015, chapter 6, and network3.py.
 """
 
-# No `from __future__ import annotations` here: options are checked by the annotations themselves.
+# Without `from __future__ import annotations`, because the annotations check the options.
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,7 +21,7 @@ KERNEL, POOL = 5, 2
 
 SIGMOID = Recipe(
     name="sigmoid",
-    summary="SGD on the log-likelihood, two layers of maps, sigmoid units: 99.06 %",
+    summary="SGD on the log-likelihood, two convolutions, sigmoid units: 99.06 %",
     source="Nielsen 2015, chapter 6",
     options={"maps": (20, 40), "dense": (100,), "activation": "sigmoid"},
     loss="sparse_categorical_crossentropy",
@@ -33,14 +33,14 @@ SIGMOID = Recipe(
 ONE_LAYER = replace(
     SIGMOID,
     name="one_layer",
-    summary="The same with one layer of maps: 98.78 %",
+    summary="The same with one convolution: 98.78 %",
     options={"maps": (20,), "dense": (100,), "activation": "sigmoid"},
 )
-# network3.py divides its penalty by the number of mini-batches, not of examples: 0.1 there is ten times 0.1 here.
+# network3.py divides its penalty by the number of batches, not of examples: 0.1 there is ten times 0.1 here.
 RELU = replace(
     SIGMOID,
     name="relu",
-    summary="The same with ReLU units and a weight penalty: 99.23 %, and 99.37 % on shifted images besides",
+    summary="The same with ReLU units and a weight penalty: 99.23 %, 99.37 % with shifted images",
     options={"maps": (20, 40), "dense": (100,), "activation": "relu"},
     learning_rate=0.03,
     weight_penalty=1.0,
@@ -48,7 +48,7 @@ RELU = replace(
 DROPOUT = replace(
     SIGMOID,
     name="dropout",
-    summary="Two dense layers of 1,000 ReLU units with dropout, for shifted images besides: 99.60 %",
+    summary="Two dense layers of 1,000 ReLU units with dropout: 99.60 % with shifted images",
     options={"maps": (20, 40), "dense": (1000, 1000), "activation": "relu", "keep_probability": 0.5},
     learning_rate=0.03,
     epochs=40,
@@ -76,27 +76,27 @@ def nielsen_cnn(
     l2: Penalty = 0.0,
     resize: bool = False,
 ) -> "keras.Model":
-    """A convolutional net of the book: convolutions of 5x5, max-pooling of 2x2, dense layers, softmax.
+    """A convolutional network of Nielsen's book: 5x5 convolutions, 2x2 max-pooling, dense layers, softmax.
 
-    `datasets.transforms.with_shifted` makes the expanded training set of the two best nets.
+    `datasets.transforms.with_shifted` returns the expanded training set of the two best networks.
 
     Args:
         input_shape: Shape of one image.
-        classes: Number of classes, and of output units.
+        classes: Number of classes.
         maps: Number of maps of each convolution.
         dense: Number of units of each dense layer.
-        activation: Activation of the hidden units.
-        keep_probability: Probability that an input of a dense layer is kept; 1 drops none.
-        l2: Factor of the sum of squared weights that is added to the loss. Biases are left out.
-        resize: Whether images of another size are resized to 28x28.
+        activation: Activation function of the hidden units.
+        keep_probability: Probability of keeping an input of a dense layer; 1 means no dropout.
+        l2: Factor of the sum of squared weights that is added to the loss, without biases.
+        resize: Whether to resize images of another size to 28x28.
 
     Returns:
         An uncompiled model: `(batch, *input_shape)` to `(batch, classes)`.
 
     Raises:
-        InvalidValue: An option of the wrong type or out of range, images of another size, or more convolutions
-            than leave a pixel.
-        UnknownName: An option that there is not.
+        InvalidValue: An option has the wrong type or is out of range, the images have another size, or there are more
+            convolutions than the image has pixels for.
+        UnknownName: Unknown option.
 
     >>> nielsen_cnn().count_params()
     85670
@@ -108,33 +108,41 @@ def nielsen_cnn(
     for number in range(1, len(maps) + 1):
         side = (side - KERNEL + 1) // POOL
         if side < 1:
-            raise InvalidValue(f"nielsen_cnn has pixels for {number - 1} layers of maps at most; got maps={maps}.")
+            raise InvalidValue(
+                f"nielsen_cnn: maps must have at most {number - 1} values, one per convolution; got {maps}."
+            )
     scaled, normal = keras.initializers.VarianceScaling, keras.initializers.RandomNormal
 
-    def common() -> dict[str, Any]:
+    def settings() -> dict[str, Any]:
         return {
             "activation": activation,
             "bias_initializer": normal(0.0, 1.0),
             "kernel_regularizer": keras.regularizers.L2(l2) if l2 else None,
         }
 
-    def dropped(x: Any, number: int) -> Any:
+    def dropout(x: Any, number: int) -> Any:
         rate = round(1 - keep_probability, 12)
         return layers.Dropout(rate, name=f"dropout_{number}")(x) if rate else x
 
     inputs, hidden = image_input("nielsen_cnn", input_shape, size=28, resize=resize)
     for number, count in enumerate(maps, start=1):
-        # The book counts as outputs those that are left after pooling, and so are its weights' variances.
-        law = scaled(float(POOL**2), "fan_out", "untruncated_normal")
-        hidden = layers.Conv2D(count, KERNEL, kernel_initializer=law, name=f"conv_{number}", **common())(hidden)
+        # The book counts the outputs after pooling, which determines the variance of its weights.
+        initializer = scaled(float(POOL**2), "fan_out", "untruncated_normal")
+        hidden = layers.Conv2D(count, KERNEL, kernel_initializer=initializer, name=f"conv_{number}", **settings())(
+            hidden
+        )
         hidden = layers.MaxPooling2D(POOL, name=f"pool_{number}")(hidden)
     hidden = layers.Flatten(name="flatten")(hidden)
     for number, units in enumerate(dense, start=1):
-        hidden = dropped(hidden, number)
-        law = scaled(1.0, "fan_out", "untruncated_normal")
-        hidden = layers.Dense(units, kernel_initializer=law, name=f"dense_{number}", **common())(hidden)
-    hidden = dropped(hidden, len(dense) + 1)
+        hidden = dropout(hidden, number)
+        initializer = scaled(1.0, "fan_out", "untruncated_normal")
+        hidden = layers.Dense(units, kernel_initializer=initializer, name=f"dense_{number}", **settings())(hidden)
+    hidden = dropout(hidden, len(dense) + 1)
     last = layers.Dense(
-        classes, "softmax", kernel_initializer="zeros", kernel_regularizer=common()["kernel_regularizer"], name="output"
+        classes,
+        "softmax",
+        kernel_initializer="zeros",
+        kernel_regularizer=settings()["kernel_regularizer"],
+        name="output",
     )
     return keras.Model(inputs, last(hidden), name="nielsen_cnn")

@@ -1,10 +1,10 @@
-"""Classifiers whose layers are trained one by one without labels first.
+"""Classifiers whose layers are pre-trained one after another without labels.
 
-Vincent et al., JMLR 11, 2010 (stacked denoising auto-encoders). Hinton and Salakhutdinov, Science 313,
+Vincent et al., JMLR 11, 2010 (stacked denoising autoencoders). Hinton and Salakhutdinov, Science 313,
 2006; Hinton, Osindero and Teh, Neural Computation 18, 2006 (deep belief networks).
 """
 
-# No `from __future__ import annotations` here: options are checked by the annotations themselves.
+# Without `from __future__ import annotations`, because the annotations check the options.
 from typing import TYPE_CHECKING, Annotated
 
 from zoo.models.families.mlp import deep_mlp
@@ -29,7 +29,7 @@ CLASSIFIER = Recipe(
 
 SDAE = Recipe(
     name="vincent",
-    summary="Each layer as a denoising auto-encoder, a quarter of its inputs masked; then all with labels",
+    summary="Each layer as a denoising autoencoder with a quarter of its inputs masked, then all with labels",
     source="Vincent et al. 2010, Table 3 (SDAE-3)",
     loss="sparse_categorical_crossentropy",
     optimizer="sgd",
@@ -40,7 +40,7 @@ SDAE = Recipe(
     classifier=CLASSIFIER,
     pretraining=Recipe(
         name="denoising_autoencoder",
-        summary="Cross-entropy between the clean input and what is made of the corrupted one",
+        summary="Cross-entropy between the clean input and its reconstruction from the corrupted one",
         options={"noise": "masking", "corruption": 0.25, "initializer": "glorot_sigmoid"},
         loss="reconstruction_crossentropy",
         optimizer="sgd",
@@ -52,7 +52,7 @@ SDAE = Recipe(
 
 RBM_LAYERS = Recipe(
     name="rbm",
-    summary="CD-1, momentum 0.5 and then 0.9, weight cost 0.0002",
+    summary="CD-1, momentum 0.5, later 0.9, weight cost 0.0002",
     options={"weight_cost": 2e-4},
     loss="contrastive_divergence",
     optimizer="sgd",
@@ -64,7 +64,7 @@ RBM_LAYERS = Recipe(
 
 DBN = Recipe(
     name="hinton",
-    summary="Each layer as an RBM, by CD-1; then all with labels",
+    summary="Each layer as an RBM by CD-1, then all with labels",
     source="Hinton and Salakhutdinov 2006 (mnistclassify.m)",
     loss="sparse_categorical_crossentropy",
     optimizer="sgd",
@@ -79,7 +79,7 @@ DBN = Recipe(
 
 UP_DOWN = Recipe(
     name="hinton",
-    summary="Greedy RBMs, the top one with the labels; then up-down on all, by CD-10 at the top",
+    summary="Each layer as an RBM, the top one with the labels, then up-down on all, with CD-10 at the top",
     source="Hinton, Osindero and Teh 2006",
     options={"k": 10},
     loss="up_down",
@@ -108,23 +108,23 @@ def stacked_autoencoder(
     width: Units = 1000,
     activation: Activation = "sigmoid",
 ) -> "keras.Model":
-    """A deep perceptron whose hidden layers are trained as denoising auto-encoders first.
+    """A deep perceptron whose hidden layers are pre-trained as denoising autoencoders.
 
-    The model is a plain one; `zoo train` and `zoo.pretraining` run the stages.
+    The model itself is an ordinary perceptron; `zoo train` and `zoo.pretraining` run the stages.
 
     Args:
-        input_shape: Shape of one example; it is flattened.
-        classes: Number of classes, and of output units.
+        input_shape: Shape of one example, which is flattened.
+        classes: Number of classes.
         depth: Number of hidden layers.
-        width: Units in each hidden layer.
-        activation: Activation of the hidden units.
+        width: Number of units per hidden layer.
+        activation: Activation function of the hidden units.
 
     Returns:
         An uncompiled model: `(batch, *input_shape)` to `(batch, classes)`.
 
     Raises:
-        InvalidValue: An option of the wrong type or out of range.
-        UnknownName: An option that there is not.
+        InvalidValue: An option has the wrong type or is out of range.
+        UnknownName: Unknown option.
 
     >>> stacked_autoencoder(depth=2, width=100).count_params()
     89610
@@ -144,23 +144,23 @@ def dbn(
     depth: Annotated[int, at_least(1)] = 3,
     width: Units = 1000,
 ) -> "keras.Model":
-    """A deep belief network as a classifier: its hidden layers are trained as RBMs first.
+    """A deep belief network as a classifier, whose hidden layers are pre-trained as RBMs.
 
-    The model is a plain one of sigmoid layers; `zoo train` and `zoo.pretraining` run the stages. The
-    model that also generates is `generative_dbn`.
+    The model itself is a perceptron with sigmoid units; `zoo train` and `zoo.pretraining` run the stages.
+    `generative_dbn` is the model that also generates examples.
 
     Args:
-        input_shape: Shape of one example; it is flattened.
-        classes: Number of classes, and of output units.
+        input_shape: Shape of one example, which is flattened.
+        classes: Number of classes.
         depth: Number of hidden layers.
-        width: Units in each hidden layer.
+        width: Number of units per hidden layer.
 
     Returns:
         An uncompiled model: `(batch, *input_shape)` to `(batch, classes)`.
 
     Raises:
-        InvalidValue: An option of the wrong type or out of range.
-        UnknownName: An option that there is not.
+        InvalidValue: An option has the wrong type or is out of range.
+        UnknownName: Unknown option.
 
     >>> [layer.name for layer in dbn(depth=2).layers]
     ['input', 'flatten', 'hidden_1', 'hidden_2', 'output']
@@ -185,21 +185,21 @@ def generative_dbn(
     top: Units = 2000,
     k: Annotated[int, at_least(1)] = 1,
 ) -> "keras.Model":
-    """A deep belief network that classifies by its label units, and draws examples of a class.
+    """A deep belief network that classifies by label units and generates examples of a class.
 
     Args:
-        input_shape: Shape of one example, in [0, 1]; it is flattened.
+        input_shape: Shape of one example with values in [0, 1], which is flattened.
         classes: Number of classes.
-        hidden: Units of the directed layers, from the input up.
-        top: Hidden units of the top RBM, which the labels join from below.
-        k: Steps of Gibbs sampling in the top RBM, an update.
+        hidden: Number of units of each directed layer, from the input upwards.
+        top: Number of hidden units of the top RBM, whose visible units include the labels.
+        k: Number of Gibbs steps in the top RBM per update.
 
     Returns:
         An uncompiled `DeepBeliefNetwork`: `(batch, *input_shape)` to `(batch, classes)`.
 
     Raises:
-        InvalidValue: An option of the wrong type or out of range.
-        UnknownName: An option that there is not.
+        InvalidValue: An option has the wrong type or is out of range.
+        UnknownName: Unknown option.
 
     >>> tuple(generative_dbn().top.kernel.shape)
     (510, 2000)

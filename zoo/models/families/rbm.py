@@ -1,10 +1,10 @@
-"""The restricted Boltzmann machine as a model: Hinton's recipe, and the tutorials'.
+"""The restricted Boltzmann machine as a model, with the recipes of Hinton and of the tutorials.
 
 Hinton, «A practical guide to training RBMs», UTML TR 2010-003. Hinton and Salakhutdinov, Science 313,
 2006 (rbm.m). Tieleman, ICML 2008 (persistent chains). deeplearning.net tutorial «RBM».
 """
 
-# No `from __future__ import annotations` here: options are checked by the annotations themselves.
+# Without `from __future__ import annotations`, because the annotations check the options.
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from zoo.models.options import Penalty, Units
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 HINTON = Recipe(
     name="hinton",
-    summary="CD-1, momentum 0.5 and then 0.9, weight cost 0.0002",
+    summary="CD-1, momentum 0.5, later 0.9, weight cost 0.0002",
     source="Hinton 2010; Hinton and Salakhutdinov 2006 (rbm.m)",
     options={"weight_cost": 2e-4},
     loss="contrastive_divergence",
@@ -49,7 +49,7 @@ TUTORIAL = Recipe(
 
 DENSITY = Recipe(
     name="density",
-    summary="Persistent contrastive divergence on pixels drawn anew each time, with a learning rate that falls to 0",
+    summary="Persistent contrastive divergence on sampled pixels, with a linearly decaying learning rate",
     source="Tieleman 2008; Salakhutdinov and Murray 2008",
     options={"persistent": True, "k": 5, "chains": 100, "sample_data": True},
     loss="contrastive_divergence",
@@ -92,33 +92,33 @@ def rbm(
 ) -> "keras.Model":
     """A restricted Boltzmann machine, trained by contrastive divergence.
 
-    `fit(x)` needs no targets and, uncompiled, takes the choices of Hinton's guide. Called, the model
-    gives P(h = 1 | v); its layer `rbm` samples, reconstructs and tells likelihoods.
+    `fit(x)` needs no targets and, without `compile`, uses the settings of Hinton's guide. A call returns P(h = 1 | v).
+    The layer `rbm` samples, reconstructs and estimates likelihoods.
 
     Args:
-        input_shape: Shape of one example; it is flattened.
+        input_shape: Shape of one example, which is flattened.
         hidden: Number of hidden units.
-        visible: Kind of the visible units: `"bernoulli"` for data in [0, 1], `"gaussian"`, of unit
-            variance, for standardised data, with a learning rate of 0.001 or so.
-        labels: So many of the visible units, the last ones, are a group of which exactly one is on.
-        k: Steps of Gibbs sampling an update.
-        persistent: Whether the chains go on from one update to the next.
+        visible: Kind of visible units: `"bernoulli"` for data in [0, 1], or `"gaussian"` with unit variance for
+            standardized data, with a learning rate of about 0.001.
+        labels: Number of visible units, the last ones, that form a group in which exactly one unit is on.
+        k: Number of Gibbs steps per update.
+        persistent: Whether chains continue from one update to the next.
         chains: Number of persistent chains.
-        sample_visible: Whether the visible units are sampled, too; persistent chains always do.
-        sample_data: Whether data between 0 and 1 are probabilities that are drawn anew each time.
+        sample_visible: Whether to sample the visible units, too. Persistent chains always do.
+        sample_data: Whether to treat data between 0 and 1 as probabilities and sample them at each update.
         weight_cost: Factor of half the sum of squared weights that is added to the loss.
-        sparsity_target: Wanted mean activity of the hidden units (0.01 to 0.1 is usual), or None.
-        sparsity_cost: Weight of the cross-entropy between it and the mean activity.
-        initializer: Law of the initial weights: `"hinton"`, N(0, 0.01^2); `"glorot_sigmoid"`, uniform
-            within 4 sqrt(6 / (visible + hidden)).
-        biases_from_data: Whether the visible biases start at the log-odds of the data.
+        sparsity_target: Target of the mean activity of the hidden units (0.01 to 0.1 is usual), or None.
+        sparsity_cost: Factor of the cross-entropy between the target and the mean activity.
+        initializer: Initializer of the weights: `"hinton"`, N(0, 0.01^2), or `"glorot_sigmoid"`, uniform within
+            +-4 sqrt(6 / (visible + hidden)).
+        biases_from_data: Whether to initialize the visible biases with the log-odds of the data.
 
     Returns:
         An uncompiled `BoltzmannMachine`: `(batch, *input_shape)` to `(batch, hidden)`.
 
     Raises:
-        InvalidValue: An option of the wrong type or out of range.
-        UnknownName: An option that there is not.
+        InvalidValue: An option has the wrong type or is out of range.
+        UnknownName: Unknown option.
 
     >>> rbm(hidden=500).count_params()
     393284

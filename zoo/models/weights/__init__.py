@@ -1,7 +1,7 @@
-"""Pre-trained weights that ship with the zoo: small models, each with a card.
+"""Pre-trained weights of small models, each with a card.
 
-Beside this file, `NAME-DATA.npz` holds the weights in half precision and `NAME-DATA.json` the card.
-`python -m zoo.models.weights.making RUN` makes both from a run.
+In this folder, `MODEL-DATA.npz` contains weights in half precision and `MODEL-DATA.json` their card.
+`python -m zoo.models.weights.making RUN` creates both from a run.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True)
 class WeightsCard:
-    """What is known of pre-trained weights.
+    """The description of pre-trained weights.
 
     Args:
-        model: The model's name.
-        name: The weights', which is that of the data.
-        origin: Options, recipe, data and seed.
-        command: What trained them.
-        metrics: On the test set, with the weights as they ship: each `value` with its 95 % interval, `low` to
-            `high`, over `examples`.
-        versions: Of what they were trained with.
-        parameters: How many numbers they are.
+        model: Name of the model.
+        name: Name of the weights, which is that of their data set.
+        origin: Options, recipe, data and seed of their training.
+        command: Command that trained them.
+        metrics: Metrics of these weights on the test set: `value`, its 95 % interval from `low` to `high`, and the
+            number of `examples`.
+        versions: Versions of the packages that trained them.
+        parameters: Number of weights.
         sha256: Digest of the file.
-        limits: What they are not for.
+        limits: Limits of their use.
     """
 
     model: str
@@ -53,15 +53,15 @@ class WeightsCard:
 
     @property
     def path(self) -> Path:
-        """The file with the weights."""
+        """Path of the file with the weights."""
         return FOLDER / f"{self.model}-{self.name}.npz"
 
 
 def list_weights(model: str = "*") -> list[WeightsCard]:
-    """Returns the cards of the weights that ship with the zoo.
+    """Returns the cards of pre-trained weights.
 
     Args:
-        model: A model's name, or a shell pattern.
+        model: Name of a model, or a shell pattern. Defaults to all models.
 
     >>> [card.name for card in list_weights("lenet5")]
     ['mnist', 'semeion']
@@ -70,7 +70,7 @@ def list_weights(model: str = "*") -> list[WeightsCard]:
 
 
 def weights_card(model: str, name: str) -> WeightsCard:
-    """Returns the card of a model's weights.
+    """Returns the card of pre-trained weights of a model.
 
     Raises:
         UnknownName: The model has no such weights.
@@ -81,35 +81,33 @@ def weights_card(model: str, name: str) -> WeightsCard:
     return known[name]
 
 
-def options_of(card: WeightsCard, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the options that a model with these weights is built with.
+def check_options(card: WeightsCard, required: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+    """Checks that options equal those of pre-trained weights.
 
     Args:
-        card: Of the weights.
-        given: The options that were asked for.
-        defaults: All options of the builder, with what was asked for resolved.
+        card: Card of the weights.
+        required: All options of the model with these weights.
+        options: Options to check.
 
     Raises:
-        InvalidValue: An option that was asked for is another one.
+        InvalidValue: An option differs.
     """
-    for option in given:
-        if defaults[option] != card.origin.options[option]:
+    for name, value in options.items():
+        if value != required[name]:
             raise InvalidValue(
-                f"{card.model}: the weights {card.name} are of {option}={card.origin.options[option]}; got "
-                f"{defaults[option]}."
+                f"{card.model}: {name} must be {required[name]} with weights={card.name!r}; got {value}."
             )
-    return dict(card.origin.options)
 
 
-def fill(model: keras.Model, card: WeightsCard) -> None:
-    """Gives a model its pre-trained weights.
+def load_weights(model: keras.Model, card: WeightsCard) -> None:
+    """Sets the weights of a model to pre-trained ones.
 
     Raises:
-        DataError: The file is not what the card says.
+        DataError: The digest of the file differs from that in the card.
     """
     content = card.path.read_bytes()
     if hashlib.sha256(content).hexdigest() != card.sha256:
-        raise DataError(f"{card.path} is damaged: its digest is not the card's. Install the zoo anew.")
+        raise DataError(f"{card.path} is damaged: its digest differs from that in its card. Reinstall the zoo.")
     with np.load(card.path, allow_pickle=False) as arrays:
         model.set_weights([arrays[str(number)].astype("float32") for number in range(len(arrays.files))])
     test = {name: metric["value"] for name, metric in card.metrics.items()}

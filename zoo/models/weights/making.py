@@ -1,4 +1,4 @@
-"""Makes the weights that ship with the zoo from runs: `python -m zoo.models.weights.making runs/lenet5-mnist ...`."""
+"""Creates pre-trained weights from runs: `python -m zoo.models.weights.making runs/lenet5-mnist ...`."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ from zoo.runs.run import open_run
 from zoo.utils.files import replacing
 
 LIMITS = (
-    "Weights are in half precision. They know digits as {title} has them, centred and of that size, and no others: "
-    "they are for learning and teaching, not for reading mail."
+    "Weights in half precision, for learning and teaching. They recognize digits of the size and position of those in "
+    "{title} only."
 )
 
 
 def make(run: str | Path, folder: Path = FOLDER) -> Path:
-    """Makes weights and their card from a run that has finished; the metrics are those of the rounded weights.
+    """Writes the weights of a finished run and their card, with the metrics of the rounded weights.
 
     Args:
-        run: The run's folder.
-        folder: Where they go.
+        run: Folder of the run.
+        folder: Folder to write to. Defaults to that of this package.
 
     Returns:
-        The card.
+        Path of the card.
 
     Raises:
-        InvalidValue: There is no finished run there.
+        InvalidValue: The folder contains no finished run of the zoo.
     """
     finished = open_run(run)
     if finished.status != "finished":
-        raise InvalidValue(f"{run} must hold a finished run; it is {finished.status}.")
+        raise InvalidValue(f"run must be finished; {run} is {finished.status}.")
     model = finished.model
     origin = origin_of(model)
     if origin is None or origin.recipe is None:
-        raise InvalidValue(f"{run} holds no trained model of the zoo.")
+        raise InvalidValue(f"run must contain a trained model of the zoo; {run} does not.")
     rounded = [np.asarray(weight, "float16") for weight in model.get_weights()]
     model.set_weights([weight.astype("float32") for weight in rounded])
     remember(model, origin)
@@ -74,7 +74,7 @@ def make(run: str | Path, folder: Path = FOLDER) -> Path:
 
 
 def _command(origin: Origin) -> str:
-    """Returns the command line that trains the same: what is not the recipe's or the builder's own is said."""
+    """Returns the command that repeats the training, with the settings that differ from recipe and builder."""
     if origin.recipe is None:
         return ""
     known = card(origin.model)
@@ -92,7 +92,7 @@ def _command(origin: Origin) -> str:
 
 
 def main(runs: Sequence[str]) -> None:
-    """Makes weights of each run, and tells how large they are."""
+    """Creates the weights of each run, and prints their sizes and metrics."""
     for run in runs:
         path = make(run)
         content = json.loads(path.read_text())

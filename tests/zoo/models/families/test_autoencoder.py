@@ -12,7 +12,7 @@ from zoo.layers import TiedDense
 from zoo.training import fit
 
 
-def test_a_linear_one_finds_what_principal_components_find():
+def test_linear_autoencoder_finds_the_principal_components():
     """Baldi and Hornik 1989: with squared error and linear units there are no other minima."""
     x = datasets.load("digits").train.x.reshape(-1, 64)
     x = x - x.mean(axis=0)
@@ -37,7 +37,7 @@ class TestEach:
         assert model.get_layer("code").units == 3
         assert model.output_shape == (None, 6, 6, 1)
 
-    def test_tied_weights_are_the_encoders_transposed(self, name):
+    def test_tied_weights_are_those_of_the_encoder_transposed(self, name):
         free, tied = (zoo.create(name, input_shape=(36,), hidden=(20, 10), tied=each) for each in (False, True))
         assert free.count_params() - tied.count_params() == 36 * 20 + 20 * 10
         decoders = [layer for layer in tied.layers if isinstance(layer, TiedDense)]
@@ -50,7 +50,7 @@ class TestEach:
             h = 1 / (1 + np.exp(-(h @ np.asarray(encoder.kernel).T + np.asarray(decoder.bias))))
         np.testing.assert_allclose(tied.predict(x, verbose=0), h, rtol=1e-5)
 
-    def test_the_code_may_have_an_activation_of_its_own(self, name):
+    def test_code_activation(self, name):
         model = zoo.create(name, input_shape=(36,), hidden=(20, 2), code_activation="linear")
         assert model.get_layer("code").activation is keras.activations.linear
 
@@ -73,7 +73,7 @@ class TestEach:
             ({"hiden": (5,)}, UnknownName, 'Did you mean "hidden"'),
         ],
     )
-    def test_a_wrong_option_is_refused(self, name, wrong, error, message):
+    def test_option_out_of_range_raises(self, name, wrong, error, message):
         with pytest.raises(error, match=message):
             zoo.create(name, **wrong)
 
@@ -87,12 +87,12 @@ def test_inputs_are_corrupted_in_training_only():
 
 
 @pytest.mark.parametrize("wrong", [{"noise": "maskin"}, {"corruption": 1.5}, {"corruption": -0.1}])
-def test_a_wrong_corruption_is_refused(wrong):
+def test_corruption_out_of_range_raises(wrong):
     with pytest.raises(InvalidValue, match=next(iter(wrong))):
         zoo.create("denoising_autoencoder", **wrong)
 
 
-def test_denoising_finds_what_was_masked():
+def test_denoising_restores_masked_inputs():
     """Better by a quarter than to put each pixel's mean there."""
     data = datasets.load("digits")
     keras.utils.set_random_seed(0)

@@ -19,7 +19,7 @@ def hidden_layers(model):
     longest=st.integers(1, 6),
 )
 @settings(max_examples=10, deadline=None)
-def test_it_is_as_deep_and_as_large_as_it_is_told(depth, kind, parameters, longest):
+def test_depth_and_number_of_parameters_are_as_requested(depth, kind, parameters, longest):
     model = zoo.create("depth_cnn", depth=depth, kind=kind, parameters=parameters, longest=longest)
     assert len(hidden_layers(model)) == depth
     dense = [layer for layer in model.layers if layer.name.startswith("dense_")]
@@ -29,7 +29,7 @@ def test_it_is_as_deep_and_as_large_as_it_is_told(depth, kind, parameters, longe
     assert abs(model.count_params() - parameters) <= half
 
 
-def test_convolutions_have_equally_many_maps_and_two_dense_layers_follow():
+def test_convolutions_have_equal_maps_and_two_dense_layers_follow():
     model = zoo.create("depth_cnn", depth=9)
     assert hidden_layers(model) == [*(f"conv_{n}" for n in range(1, 8)), "dense_8", "dense_9"]
     assert len({model.get_layer(f"conv_{n}").filters for n in range(1, 8)}) == 1
@@ -37,14 +37,14 @@ def test_convolutions_have_equally_many_maps_and_two_dense_layers_follow():
 
 
 @pytest.mark.parametrize(("halvings", "strides"), [(4, [2, 1, 2, 1, 2, 1, 2, 1]), (2, [2, 1, 2, 1, 1, 1, 1, 1])])
-def test_the_poolings_stride_by_2_and_1_in_turn_as_often_as_they_may(halvings, strides):
+def test_poolings_have_strides_of_2_and_1_in_turn(halvings, strides):
     model = zoo.create("depth_cnn", depth=11, halvings=halvings)
     assert [model.get_layer(f"pool_{n}").strides[0] for n in range(1, 9)] == strides
     assert "pool_9" not in [layer.name for layer in model.layers]
 
 
 @pytest.mark.parametrize(("longest", "classes"), [(3, 6), (5, 4)])
-def test_its_output_has_the_probabilities_of_the_length_and_of_each_digit(longest, classes):
+def test_output_has_the_probabilities_of_length_and_digits(longest, classes):
     keras.utils.set_random_seed(0)
     model = zoo.create("depth_cnn", longest=longest, classes=classes, parameters=20_000)
     y = model.predict(np.random.default_rng(0).uniform(size=(4, *model.input_shape[1:])), verbose=0)
@@ -56,7 +56,7 @@ def test_its_output_has_the_probabilities_of_the_length_and_of_each_digit(longes
     assert (y[:, 1:, :classes] > 0).all()
 
 
-def test_units_are_dropped_after_every_hidden_layer_if_at_all():
+def test_dropout_follows_every_hidden_layer():
     rates = [layer.rate for layer in zoo.create("depth_cnn", keep_probability=0.8).layers if hasattr(layer, "rate")]
     assert rates == [0.2] * 5
     assert not any(hasattr(layer, "rate") for layer in zoo.create("depth_cnn").layers)
@@ -67,11 +67,14 @@ def test_units_are_dropped_after_every_hidden_layer_if_at_all():
     [
         ({"kernel_size": 4}, "kernel_size must be an integer >= 1 and odd; got 4"),
         ({"depth": 12}, "depth must be an integer from 3 to 11; got 12"),
-        ({"parameters": 100}, "depth_cnn has \\d+ parameters or more with these options; got parameters=100"),
-        ({"input_shape": (8, 8, 1), "depth": 11}, "halves its images 4 times and takes 9x9 pixels or more; got 8x8"),
-        ({"input_shape": (16,)}, r"takes images \(rows, columns, channels\).*got input_shape \(16,\)"),
+        ({"parameters": 100}, "depth_cnn: parameters must be at least \\d+ with these options; got 100"),
+        (
+            {"input_shape": (8, 8, 1), "depth": 11},
+            "images must have at least 9x9 pixels for depth=11, which halves them 4 times; got 8x8",
+        ),
+        ({"input_shape": (16,)}, r"input_shape must be \(rows, columns, channels\) .*; got \(16,\)"),
     ],
 )
-def test_what_cannot_be_built_is_refused(options, sentence):
+def test_impossible_options_raise(options, sentence):
     with pytest.raises(InvalidValue, match=sentence):
         zoo.create("depth_cnn", **options)

@@ -21,7 +21,7 @@ def trainable(layer):
     return sum(int(np.prod(weight.shape)) for weight in layer.trainable_weights)
 
 
-def test_it_has_the_published_maps_and_weights(lenet5):
+def test_maps_and_weights_are_as_published(lenet5):
     published = {
         "C1": ((28, 28, 6), 156),
         "S2": ((14, 14, 6), 12),
@@ -59,26 +59,26 @@ def test_initial_weights_are_uniform_over_the_inputs_of_each_unit(lenet5):
         assert 0.85 * limit < np.abs(kernel[:, :, list(seen), number]).max() <= limit
 
 
-def test_its_scores_are_minus_the_distances_of_f6_to_the_bitmaps(lenet5):
+def test_scores_are_negative_distances_of_f6_to_the_bitmaps(lenet5):
     x = np.random.default_rng(0).uniform(size=(3, 28, 28, 1)).astype("float32")
     code = keras.Model(lenet5.input, lenet5.get_layer("F6").output)(x).numpy()
     expected = -((code[:, None] - np.array(BITMAPS)) ** 2).sum(axis=-1)
     np.testing.assert_allclose(lenet5(x), expected, rtol=1e-5)
 
 
-def test_paper_and_ink_are_scaled_and_the_margin_is_paper(lenet5):
+def test_inputs_are_scaled_and_padded_with_background(lenet5):
     scaled = keras.Model(lenet5.input, lenet5.get_layer("rescale").output)(np.ones((1, 28, 28, 1))).numpy()[0, :, :, 0]
     assert scaled[2:-2, 2:-2] == pytest.approx(np.full((28, 28), 1.175))
     assert scaled[:2] == pytest.approx(np.full((2, 32), -0.1))
 
 
 @pytest.mark.parametrize(("method", "weights"), [("max", 59_978), ("mean", 59_956)])
-def test_the_lecture_s_subsampling_has_fewer_weights(method, weights):
+def test_subsampling_of_the_lecture_has_fewer_weights(method, weights):
     assert trainable(zoo.create("lenet5", subsampling=method)) == weights
 
 
 @pytest.mark.parametrize("name", ["lenet5", "lenet5_relu"])
-def test_distortions_are_for_training_alone(name):
+def test_images_are_distorted_in_training_only(name):
     keras.utils.set_random_seed(0)
     plain = zoo.create(name)
     distorting = zoo.create(name, distortion=1.0)
@@ -88,13 +88,13 @@ def test_distortions_are_for_training_alone(name):
     assert (distorting(x, training=True).numpy() != plain(x).numpy()).any()
 
 
-def test_more_classes_than_there_are_bitmaps_are_refused():
-    with pytest.raises(InvalidValue, match="lenet5 has bitmaps for 10 classes; got classes=11"):
+def test_more_classes_than_bitmaps_raise():
+    with pytest.raises(InvalidValue, match="lenet5: classes must be at most 10, the number of bitmaps; got 11"):
         zoo.create("lenet5", classes=11)
     assert zoo.create("lenet5", classes=3).output_shape == (None, 3)
 
 
-def test_the_published_learning_rates_fall_in_five_stages():
+def test_published_learning_rates_have_five_stages():
     recipe = zoo.card("lenet5").recipe("published")
     rates = {1: 1.0, **recipe.learning_rate_factors}
     assert {epoch: recipe.learning_rate * factor for epoch, factor in rates.items()} == pytest.approx(

@@ -10,12 +10,12 @@ from zoo.errors import InvalidValue
     ("recipe", "parameters"),
     [("one_layer", 520 + 12 * 12 * 20 * 100 + 100 + 1010), ("sigmoid", 85_670), ("relu", 85_670)],
 )
-def test_the_book_s_nets_have_their_numbers_of_parameters(recipe, parameters):
+def test_networks_of_the_book_have_its_numbers_of_parameters(recipe, parameters):
     options = zoo.card("nielsen_cnn").recipe(recipe).options
     assert zoo.create("nielsen_cnn", **options).count_params() == parameters
 
 
-def test_initial_weights_follow_the_book_s_law():
+def test_initial_weights_follow_the_book():
     keras.utils.set_random_seed(0)
     model = zoo.create("nielsen_cnn", maps=(200, 400), dense=(1000,))
     outputs = {"conv_1": 200 * 25 / 4, "conv_2": 400 * 25 / 4, "dense_1": 1000}  # after pooling
@@ -26,7 +26,7 @@ def test_initial_weights_follow_the_book_s_law():
     assert not any(weights.any() for weights in model.get_layer("output").get_weights())
 
 
-def test_the_best_net_drops_the_inputs_of_its_three_dense_layers():
+def test_best_network_has_dropout_before_its_three_dense_layers():
     model = zoo.create("nielsen_cnn", **zoo.card("nielsen_cnn").recipe("dropout").options)
     names = [layer.name for layer in model.layers]
     for number, following in enumerate(("dense_1", "dense_2", "output"), start=1):
@@ -34,12 +34,12 @@ def test_the_best_net_drops_the_inputs_of_its_three_dense_layers():
         assert model.get_layer(f"dropout_{number}").rate == 0.5
 
 
-def test_the_penalty_of_the_recipe_is_the_book_s_which_divides_by_mini_batches():
+def test_penalty_equals_that_of_the_book_which_divides_by_batches():
     recipe = zoo.card("nielsen_cnn").recipe("relu")
     assert recipe.weight_penalty / (2 * 50_000) == pytest.approx(0.5 * 0.1 / (50_000 / recipe.batch_size))
 
 
-def test_pooling_before_the_activation_would_give_the_same():
+def test_pooling_before_the_activation_gives_the_same():
     """network3.py adds the bias and squashes after pooling; both functions only grow."""
     keras.utils.set_random_seed(0)
     model = zoo.create("nielsen_cnn", maps=(3,))
@@ -50,6 +50,6 @@ def test_pooling_before_the_activation_would_give_the_same():
     np.testing.assert_allclose(found, np.maximum(pooled + bias, 0), atol=1e-5)
 
 
-def test_more_convolutions_than_there_are_pixels_for_are_refused():
-    with pytest.raises(InvalidValue, match="pixels for 2 layers of maps at most"):
+def test_too_many_convolutions_raise():
+    with pytest.raises(InvalidValue, match="nielsen_cnn: maps must have at most 2 values, one per convolution; got"):
         zoo.create("nielsen_cnn", maps=(5, 5, 5))
