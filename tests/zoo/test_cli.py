@@ -184,9 +184,15 @@ def test_reproduce_shows_the_table_and_rewrites_a_row(run, tmp_path, monkeypatch
         (["train", "deep_mlp", "--set", "input_shape=4,4"], "input_shape must be (8, 8, 1) for the data set digits"),
         (["train", "deep_mlp", "--epochs", "0"], "epochs must be an integer >= 1; got 0."),
         (["train", "deep_mlp", "--run-dir", "."], "The run folder . exists already"),
-        (["train", "lenet5", "--run-dir", "run"], "must have 28x28 or 32x32 pixels; got 8x8. Use resize=True (--set resize=True), or pad them to 32x32"),
-        (["show", "lenet5", "--layers", "--set", "input_shape=32,32,3"], "lenet5: input_shape must be .*, gray images"),
-        (["show", "lenet5", "--layers", "--set", "classes=11"], "bitmaps for 10 classes; got classes=11."),
+        (["train", "lenet5", "--run-dir", "run"], "must have 28x28 or 32x32 pixels; got 8x8. Use resize=True"),
+        (
+            ["show", "lenet5", "--layers", "--set", "input_shape=32,32,3"],
+            "lenet5: input_shape must be (rows, columns, 1), gray images",
+        ),
+        (
+            ["show", "lenet5", "--layers", "--set", "classes=11"],
+            "lenet5: classes must be at most 10, the number of bitmaps; got 11.",
+        ),
         (["show", "depth_cnn", "--layers", "--set", "kernel_size=4"], ">= 1 and odd; got 4."),
         (["train", "deep_mlp", "--from-search", "."], "leave out the model name, deep_mlp"),
         (["train", "--from-search", ".", "--dataset", "xor"], "trains the model of the search; leave out --dataset."),
