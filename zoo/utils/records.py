@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -53,9 +54,12 @@ class Record:
         return cls(**content)
 
 
-def annotations_of(record: type[Record]) -> dict[str, Any]:
-    """Returns the annotation of each field of a kind of record."""
-    return get_type_hints(record, include_extras=True)
+_get_annotations = functools.cache(functools.partial(get_type_hints, include_extras=True))
+
+
+def annotations_of(record: Any) -> dict[str, Any]:
+    """Returns the annotation of each field of a subclass of `Record`."""
+    return _get_annotations(record)
 
 
 def check_keys(name: str, content: Any, required: Iterable[str], *, allowed: Iterable[str] | None = None) -> None:
