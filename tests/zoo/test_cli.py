@@ -97,7 +97,7 @@ def test_no_table_breaks_a_word_at_80_columns(run, arguments):
     elif arguments[0] == "show":
         card = zoo.card(arguments[1])
         assert words >= {*card.options, *(recipe.loss for recipe in card.recipes)}
-        assert {f"made by: {each.command}" for each in presets.list_weights(arguments[1])} <= set(out.splitlines())
+        assert {f"trained by: {card.command}" for card in presets.list_weights(arguments[1])} <= set(out.splitlines())
     elif arguments[0] == "reproduce":
         assert words >= set(reproduction.read()[["row", "model", "recipe"]].to_numpy().ravel())
     else:

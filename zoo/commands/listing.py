@@ -28,7 +28,7 @@ def list_(
     if weights:
         _list_weights(pattern)
         return
-    table = make_table("name", "what it is", "recipes")
+    table = make_table("name", "description", "recipes")
     for name in zoo.list_models(pattern):
         card = zoo.card(name)
         table.add_row(name, card.summary, ", ".join(recipe.name for recipe in card.recipes))
@@ -72,7 +72,7 @@ def datasets(name: Annotated[str | None, typer.Argument(help="Data set to load a
     from zoo import datasets
 
     if name is None:
-        table = make_table("name", "what it is", "shape", "classes", "examples", "licence")
+        table = make_table("name", "description", "shape", "classes", "examples", "license")
         for source in map(datasets.source, datasets.names()):
             shape, classes = "x".join(map(str, source.input_shape)), str(len(source.class_names))
             table.add_row(source.name, source.title, shape, classes, str(source.examples), source.licence)
@@ -80,7 +80,7 @@ def datasets(name: Annotated[str | None, typer.Argument(help="Data set to load a
         return
     data = datasets.load(name)
     out.print(data.name, style="bold")
-    out.print(f"{data.source.title}\n{data.source.origin}\nlicence {data.source.licence}")
+    out.print(f"{data.source.title}\n{data.source.origin}\nlicense {data.source.licence}")
     out.print(f"shape {data.input_shape}\nSHA-256 {data.digest}\n")
     summary = data.summary().reset_index()
     table = make_table(*summary.columns)
@@ -136,7 +136,7 @@ def _list_weights(pattern: str) -> None:
         intervals = [f"{metric['low']:.4f} to {metric['high']:.4f}" for metric in card.metrics.values()]
         table.add_row(card.model, card.name, f"{card.parameters:,}", "\n".join(values), "\n".join(intervals))
     print_table(table)
-    out.print("\nCommands that made them:")
+    out.print("\nCommands that trained them:")
     for card in cards:
         out.print(card.command, soft_wrap=True)
 
@@ -152,4 +152,4 @@ def _show_weights(card: WeightsCard) -> None:
     table.add_row("SHA-256", card.sha256)
     table.add_row("limits", card.limits)
     print_table(table)
-    out.print(f"made by: {card.command}", soft_wrap=True)
+    out.print(f"trained by: {card.command}", soft_wrap=True)

@@ -26,7 +26,7 @@ BatchSize = Annotated[int | None, typer.Option(help="Number of examples in a bat
 LearningRate = Annotated[float | None, typer.Option(help="Learning rate.", show_default="the recipe's")]
 Seed = Annotated[int | None, typer.Option(help="Random seed.", show_default="0, or the search's")]
 Labels = Annotated[
-    int | None, typer.Option(help="Number of labelled training examples; pre-training uses all.", show_default="all")
+    int | None, typer.Option(help="Number of labeled training examples; pre-training uses all.", show_default="all")
 ]
 PretrainingEpochs = Annotated[
     int | None, typer.Option(help="Number of epochs of each layer's pre-training.", show_default="the recipe's")

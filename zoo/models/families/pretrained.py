@@ -5,9 +5,11 @@ Vincent et al., JMLR 11, 2010 (stacked denoising autoencoders). Hinton and Salak
 """
 
 # Without `from __future__ import annotations`, because the annotations check the options.
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from zoo.models.families.mlp import deep_mlp
+from zoo.models.families.rbm import HINTON as RBM
 from zoo.models.options import ACTIVATIONS, Activation, Classes, Units
 from zoo.models.registry import register
 from zoo.models.search_space import Choice, Range
@@ -50,17 +52,7 @@ SDAE = Recipe(
     ),
 )
 
-RBM_LAYERS = Recipe(
-    name="rbm",
-    summary="CD-1, momentum 0.5, later 0.9, weight cost 0.0002",
-    options={"weight_cost": 2e-4},
-    loss="contrastive_divergence",
-    optimizer="sgd",
-    learning_rate=0.02,
-    momentum={1: 0.5, 6: 0.9},
-    batch_size=20,
-    epochs=15,
-)
+RBM_LAYERS = replace(RBM, name="rbm", source="", learning_rate=0.02, batch_size=20, epochs=15)
 
 DBN = Recipe(
     name="hinton",
