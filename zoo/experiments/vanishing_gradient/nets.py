@@ -46,16 +46,13 @@ def initial_nets(sizes: Sequence[int], seeds: Sequence[int], initializer: Initia
         "he": lambda n_in, n_out: 2 / n_in,
     }[initializer]
 
-    def draw(seed: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    def draw(seed: int) -> Nets:
         random = np.random.default_rng(seed)  # the order of network2.py: biases first, then rows of weights
         b = [random.standard_normal((1, n)) * (initializer == "nielsen") for n in sizes[1:]]
         w = [random.standard_normal((n_out, n_in)).T * variance(n_in, n_out) ** 0.5 for n_in, n_out in pairwise(sizes)]
-        return w, b
+        return Nets(tuple(w), tuple(b))
 
-    drawn = [draw(seed) for seed in seeds]
-    stacks = (zip(*(net[part] for net in drawn), strict=True) for part in (0, 1))
-    w, b = (tuple(tf.constant(np.stack(layer), tf.float32) for layer in stack) for stack in stacks)
-    return Nets(w, b)
+    return tf.nest.map_structure(lambda *arrays: tf.constant(np.stack(arrays), tf.float32), *map(draw, seeds))
 
 
 def feed_forward(nets: Nets, x: tf.Tensor, activation: Activation) -> list[tf.Tensor]:
