@@ -43,11 +43,10 @@ FLOORS = [
     {
         "zoo.ensembles": "several networks trained at once and averaged",
         "zoo.evaluation": "intervals, confusion matrix and calibration of a trained model",
-        "zoo.models.weights.making": "pre-trained weights from a finished run",
     },
     {
         "zoo.experiments": "one question of the lecture each: tables and figures",
-        "zoo.reproduction": "published results beside ours: results.csv, row by row",
+        "zoo.reproduction": "published results beside ours, row by row; pre-trained weights from finished runs",
         "zoo.tuning": "search(): spaces, KerasTuner's algorithms, workers, results",
     },
     {"zoo.commands": "the `zoo` command, one file per group of commands", "zoo.cli": "its entry point"},

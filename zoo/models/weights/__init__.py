@@ -1,7 +1,7 @@
 """Pre-trained weights of small models, each with a card.
 
 In this folder, `MODEL-DATA.npz` contains weights in half precision and `MODEL-DATA.json` their card.
-`python -m zoo.models.weights.making RUN` creates both from a run.
+`python -m zoo.reproduction.weights RUN` creates both from a run.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Creates pre-trained weights from runs: `python -m zoo.models.weights.making runs/lenet5-mnist ...`."""
+"""Creates pre-trained weights from runs: `python -m zoo.reproduction.weights runs/lenet5-mnist ...`."""
 
 from __future__ import annotations
 
