@@ -281,3 +281,18 @@ def test_help_and_list_answer_in_half_a_second():
         command = [sys.executable, "-c", "from zoo.cli import main; main()", *arguments]
         subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
         assert spent() - before < 0.5
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["list"]])
+def test_help_and_list_import_no_numerical_package(arguments):
+    program = (
+        "import atexit, sys\n"
+        "from zoo.cli import main\n"
+        "heavy = ('numpy', 'scipy', 'pandas', 'matplotlib', 'sklearn', 'keras', 'tensorflow')\n"
+        "atexit.register(lambda: print([name for name in heavy if name in sys.modules], file=sys.stderr))\n"
+        "main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], check=True, capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.stderr.splitlines()[-1] == "[]"

@@ -10,7 +10,6 @@ import typer
 import zoo
 from zoo.commands.options import DatasetName, Trained, WeightsName
 from zoo.commands.output import make_table, out, print_files, print_table
-from zoo.runs.opening import open_model
 
 
 def probe(
@@ -38,6 +37,7 @@ def evaluate(
 ) -> None:
     """Evaluate a trained model: accuracy, confusion, calibration, the worst mistakes."""
     from zoo import evaluation
+    from zoo.runs.opening import open_model
 
     result = evaluation.evaluate(open_model(target, weights=weights), dataset)
     folder = evaluation.write(result, run_dir)
@@ -60,6 +60,8 @@ def export(
     weights: WeightsName = None,
 ) -> None:
     """Export a trained model for TensorFlow Serving, ONNX Runtime or LiteRT."""
+    from zoo.runs.opening import open_model
+
     exported = zoo.export(open_model(target, weights=weights), path, format=format)  # type: ignore[arg-type]
     table = make_table("signature", "difference to the model's own numbers, in a process without the zoo")
     for name, difference in exported.signatures.items():

@@ -11,7 +11,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from zoo import datasets
 from zoo.errors import unknown
 from zoo.utils.tensorflow_import import import_tensorflow
 
@@ -94,6 +93,7 @@ def run(
         InvalidValue: A setting is out of range, or the folder exists.
         DataError: The data cannot be loaded.
     """
+    from zoo import datasets
     from zoo.runs.folder import RunFolder
 
     dataset = card(name).dataset if dataset is None else dataset

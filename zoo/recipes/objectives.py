@@ -10,12 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from zoo.errors import InvalidValue
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
 
 Targets = Literal["labels", "one_hot", "sequences", "inputs", "none"]
 

@@ -2,7 +2,7 @@ import inspect
 
 import pytest
 
-from zoo import experiments
+from zoo import datasets, experiments
 from zoo.errors import InvalidValue, UnknownName
 from zoo.utils.constraints import describe
 
@@ -15,7 +15,7 @@ def test_each_has_a_default_data_set(monkeypatch):
     def load(name):
         raise Loaded(name)
 
-    monkeypatch.setattr(experiments.datasets, "load", load)
+    monkeypatch.setattr(datasets, "load", load)
     for name in experiments.names():
         run = experiments._load_module(name).run
         with pytest.raises(Loaded, match=f"^{inspect.signature(run).parameters['dataset'].default}$"):

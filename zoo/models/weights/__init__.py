@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from zoo.errors import DataError, InvalidValue, unknown
 from zoo.models.origin import Origin, remember
 
@@ -105,6 +103,8 @@ def load_weights(model: keras.Model, card: WeightsCard) -> None:
     Raises:
         DataError: The digest of the file differs from that in the card.
     """
+    import numpy as np
+
     content = card.path.read_bytes()
     if hashlib.sha256(content).hexdigest() != card.sha256:
         raise DataError(f"{card.path} is damaged: its digest differs from that in its card. Reinstall the zoo.")
