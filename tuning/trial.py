@@ -104,7 +104,7 @@ def _train(
     alarms = [Alarm("vanishing", plan.vanishing, action="stop")] if plan.vanishing else []
     recorder = GradientRecorder(alarms=alarms, samples=1)  # trials are short and many
     checkpoint = TimedCheckpoint(folder, recorder, epochs=epochs)
-    position = checkpoint.position()
+    position = checkpoint.read_position()
     if position and (records := folder.read_table("gradients.csv")) is not None:
         recorder.restore(records[records["epoch"] <= position.epoch])
     checkpoint.model, arguments = model.prepare(hp, folder, is_resumed=bool(position))

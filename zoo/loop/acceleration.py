@@ -21,14 +21,14 @@ from filelock import FileLock, Timeout
 from zoo.distribution.strategies import has_several_workers
 from zoo.loop.convolutions import find_convolutions
 from zoo.loop.steps import Steps
-from zoo.telemetry.weights import optimizers_of
+from zoo.telemetry.weights import list_optimizers
 from zoo.utils.files import replacing
 
-MINIMUM_TRAINING = 3.0  # seconds; a shorter training is over before XLA has compiled it
-LONG_TRAINING = 300.0  # seconds; a longer training has time to measure again
-CLOSE = 3.0  # times the least seconds, within which a mode is measured again
-MEASUREMENT = 0.1  # seconds of steps in a measurement
-MARGIN = 0.9  # times the seconds of the plain mode that another one must stay below, as a busy machine measures badly
+MINIMUM_SECONDS = 3.0  # a shorter training ends before XLA has compiled it
+REMEASURE_SECONDS = 300.0  # a longer training has time to measure again
+REMEASURE_RATIO = 3.0  # modes are measured again if they take at most this many times the fastest mode's seconds
+MEASUREMENT_SECONDS = 0.1  # duration of the steps in one measurement
+PLAIN_MODE_RATIO = 0.9  # another mode must take less than this share of the plain mode's seconds; timings vary
 
 
 class CompileMode(NamedTuple):
@@ -59,16 +59,16 @@ def choose_compile_mode(
     """Returns the steps compiled in the fastest mode, and the mode.
 
     The modes are measured on the model itself, whose variables are restored afterwards, unless they were measured on
-    this machine before or the training is shorter than the compilation. A long training measures again: a busy machine
-    makes a mode look slower, never faster, so the least seconds are remembered. Several workers use the plain mode
-    without measuring: each would measure other times, run another number of steps, and wait for the others for ever.
+    this machine before or the training is shorter than the compilation. A long training measures again and remembers
+    the least seconds, because a busy machine makes a mode look slower, never faster. Several workers use the plain mode
+    without measuring: they would measure different times, run different numbers of steps, and deadlock.
 
     Args:
         compile_steps: Function that returns the steps compiled in a mode.
         rows: Batches, as `Steps` takes them.
         model: The model.
         steps: Number of steps in the training.
-        mode: The mode if it is given; None to choose one.
+        mode: Mode to use, or None to choose the fastest.
         interval: Interval of recorded steps, as `Steps` takes it. Defaults to (1, 0).
     """
     if mode is None and has_several_workers(model.distribute_strategy):
@@ -77,14 +77,14 @@ def choose_compile_mode(
         return compile_steps(mode), mode
     timings = _Timings(model, compile_steps, rows, interval)
     fastest = "plain"
-    if timings.get("plain") * steps >= MINIMUM_TRAINING:
+    if timings.get("plain") * steps >= MINIMUM_SECONDS:
         names = [name for name, mode in MODES.items() if not mode.products or find_convolutions(model)]
         least = min(map(timings.get, names))
-        if least * steps >= LONG_TRAINING:
+        if least * steps >= REMEASURE_SECONDS:
             for name in names:
-                if name not in timings.compiled and timings.get(name) <= CLOSE * least:
+                if name not in timings.compiled and timings.get(name) <= REMEASURE_RATIO * least:
                     timings.measure(name)
-        fastest = min(names, key=lambda name: timings.get(name) * (MARGIN if name == "plain" else 1))
+        fastest = min(names, key=lambda name: timings.get(name) * (PLAIN_MODE_RATIO if name == "plain" else 1))
     return timings.compiled.get(fastest) or compile_steps(MODES[fastest]), MODES[fastest]
 
 
@@ -138,14 +138,14 @@ class _Timings:
 
 
 def _measure_step(run: Steps, rows: np.ndarray, interval: tuple[int, int]) -> float:
-    variables = run.variables(rows)
+    variables = run.list_variables(rows)
     values = [tf.identity(variable) for variable in variables]
     try:
         _time_call(run, rows, 1, interval)  # compiles
         count = 1
-        while _time_call(run, rows, count, interval) < MEASUREMENT and count < len(rows):
+        while _time_call(run, rows, count, interval) < MEASUREMENT_SECONDS and count < len(rows):
             count = min(len(rows), 4 * count)
-        # A call has a cost of its own, mostly to gather its examples. A training in calls of one step always pays it.
+        # The fixed cost of a call, mostly to gather its examples, is not part of a step, unless a call is one step.
         call = min(_time_call(run, rows, 0, interval) for _ in range(3)) if len(rows) > 1 else 0.0
         return (min(_time_call(run, rows, count, interval) for _ in range(3)) - call) / count
     finally:
@@ -169,7 +169,7 @@ def _compute_fingerprint(model: keras.Model, shape: tuple[int, ...]) -> str:
     facts = [
         type(model).__qualname__,
         layers,
-        [type(optimizer).__name__ for optimizer in optimizers_of(model)],
+        [type(optimizer).__name__ for optimizer in list_optimizers(model)],
         str(model.loss),
         [metric.name for metric in model.metrics],
         str(model.dtype_policy.name),

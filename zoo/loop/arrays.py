@@ -26,7 +26,7 @@ def to_arrays(
 
     Args:
         x: Inputs, an array or a structure of arrays.
-        y: Targets likewise. Defaults to None.
+        y: Targets, in the same form. Defaults to None.
         sample_weight: Weight of each example. Defaults to None.
         class_weight: Weight of each class by its label, in place of `sample_weight`. Defaults to None.
 

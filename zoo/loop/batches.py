@@ -31,7 +31,7 @@ def draw_order(examples: int, *, seed: int | None, epoch: int) -> np.ndarray:
 
 
 class OrderedBatches(keras.utils.PyDataset):
-    """The same batches for Keras' own `fit`.
+    """Batches in the order of `draw_order`, for Keras' own `fit`.
 
     Args:
         data: `(x, y)` or `(x, y, sample_weight)`, arrays or structures of arrays.

@@ -69,7 +69,7 @@ class Checkpoint:
                 f"The checkpoint {self.path} cannot be written: {error.strerror or error}.{previous}"
             ) from error
 
-    def position(self) -> Position | None:
+    def read_position(self) -> Position | None:
         """Returns the position of the checkpoint, or None if there is no file.
 
         Raises:

@@ -6,8 +6,8 @@ side by side, times the kernel as a matrix give the same sums, which XLA fuses i
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ import keras
 from keras import ops
 
 from zoo.layers.partial_conv2d import PartialConv2D
+from zoo.utils.attributes import replace_attribute
 from zoo.utils.keras_private import list_layers
 
 
@@ -33,17 +34,13 @@ def find_convolutions(model: keras.Model) -> list[keras.layers.Layer]:
     ]
 
 
-@contextlib.contextmanager
+@contextmanager
 def as_matrix_products(model: keras.Model) -> Iterator[None]:
     """Computes convolutions as matrix products in every step that is traced or run in this block."""
-    layers = find_convolutions(model)
-    for layer in layers:
-        vars(layer)["convolution_op"] = partial(_multiply_patches, layer)
-    try:
+    with ExitStack() as stack:
+        for layer in find_convolutions(model):
+            stack.enter_context(replace_attribute(layer, "convolution_op", partial(_multiply_patches, layer)))
         yield
-    finally:
-        for layer in layers:
-            del vars(layer)["convolution_op"]
 
 
 def _multiply_patches(layer: keras.layers.Layer, inputs: Any, kernel: Any) -> Any:

@@ -15,7 +15,7 @@ Evaluation = Callable[[], dict[str, float]]
 
 
 def evaluate(model: keras.Model, x: Any, y: Any = None, *, batch_size: int = 1000) -> dict[str, float]:
-    """Evaluates a compiled model on arrays, as `model.evaluate` does; also on several workers.
+    """Evaluates a compiled model on arrays, as `model.evaluate` does, on one or several workers.
 
     Args:
         model: A compiled model.
@@ -42,7 +42,7 @@ def compile_evaluation(model: keras.Model, data: tuple[Any, ...], batch_size: in
     examples = count_examples(data)
     batches, rest = divmod(examples, batch_size)
     if 0 < rest < model.distribute_strategy.num_replicas_in_sync and batches:
-        batches -= 1  # so that each replica has an example of the last batch
+        batches -= 1  # leaves an example of the last batch for each replica
     run = Steps(model, model.test_step, data, jit_compile=False, is_training=False)
     rows, split = np.arange(examples), batches * batch_size
 

@@ -1,4 +1,4 @@
-"""Trainings that Keras' own `fit` runs step by step: which ones, and how."""
+"""Fallback to Keras' own `fit`, step by step, for trainings that cannot run in compiled calls."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from zoo.errors import InvalidValue
 from zoo.loop.arrays import are_arrays
 from zoo.loop.batches import OrderedBatches
 
-# What Keras and TensorFlow raise for a step that cannot be traced or compiled.
+# Exceptions of Keras and TensorFlow for a step that cannot be traced or compiled.
 CANNOT_BE_COMPILED = (TypeError, NotImplementedError, tf.errors.InvalidArgumentError, tf.errors.UnimplementedError)
 _BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
-_CONTENT_WITH_CALLS = (keras.callbacks.ProgbarLogger, keras.callbacks.TerminateOnNaN)
+_SUITABLE_CALLBACKS = (keras.callbacks.ProgbarLogger, keras.callbacks.TerminateOnNaN)
 
 
 class SlowFit(UserWarning):
@@ -37,13 +37,14 @@ def find_fallback_reason(
     Raises:
         InvalidValue: A training with a checkpoint cannot run in compiled calls.
     """
-    reason, greedy = "", [callback for callback in callbacks if _needs_every_step(callback)]
+    reason, unsuitable = "", [callback for callback in callbacks if _needs_every_step(callback)]
     if not are_arrays(x):
         reason = f"its data are a {type(x).__name__}, not arrays"
     elif model.run_eagerly:
         reason = "it is compiled with run_eagerly=True"
-    elif greedy:
-        reason = f"the callback {type(greedy[0]).__name__} must be called at every step"
+    elif unsuitable:
+        name = type(unsuitable[0]).__name__
+        reason = f"the callback {name} must be called at every step, unless it sets content_with_calls = True"
     if reason and has_checkpoint:
         raise InvalidValue(f"A training with a checkpoint runs in compiled calls; this one cannot: {reason}.")
     return reason
@@ -52,7 +53,7 @@ def find_fallback_reason(
 def fit_with_keras(
     model: keras.Model, x: Any, reason: str, *, validation_batch_size: int, **options: Any
 ) -> keras.callbacks.History:
-    """Trains a model by `model.fit` and warns why.
+    """Trains a model by `model.fit`, with a warning that states the reason.
 
     Args:
         model: A compiled model.
@@ -68,10 +69,10 @@ def fit_with_keras(
 
 
 def _needs_every_step(callback: keras.callbacks.Callback) -> bool:
-    if isinstance(callback, _CONTENT_WITH_CALLS) or getattr(callback, "content_with_calls", False):
+    if isinstance(callback, _SUITABLE_CALLBACKS) or getattr(callback, "content_with_calls", False):
         return False
     frequency = getattr(callback, "save_freq", getattr(callback, "update_freq", None))
-    if frequency is not None:  # ModelCheckpoint and TensorBoard, which else act at the end of an epoch
+    if frequency is not None:  # ModelCheckpoint and TensorBoard, which otherwise act at the end of an epoch
         return frequency != "epoch"
     kind, base = type(callback), keras.callbacks.Callback
     return any(hook in vars(callback) or getattr(kind, hook) is not getattr(base, hook) for hook in _BATCH_HOOKS)

@@ -18,7 +18,7 @@ from zoo.loop.session import Session
 from zoo.utils.constraints import Count, check, non_negative
 
 # Callbacks whose state follows from the metrics of the epochs.
-_FROM_HISTORY = (keras.callbacks.History, keras.callbacks.EarlyStopping, keras.callbacks.ReduceLROnPlateau)
+_RESTORED_FROM_HISTORY = (keras.callbacks.History, keras.callbacks.EarlyStopping, keras.callbacks.ReduceLROnPlateau)
 
 
 def fit(
@@ -53,14 +53,14 @@ def fit(
     A model with a method `adapt`, such as an RBM, is first given all inputs.
 
     `on_train_batch_begin` and `on_train_batch_end` of a callback are called once per call, as under
-    `steps_per_execution`. `model.fit` trains the model, and a `SlowFit` warning says why, if a callback of your own has
-    such a method and does not set `content_with_calls = True`, if the data are not arrays, if the model runs eagerly,
-    or if its step cannot be compiled.
+    `steps_per_execution`. If a callback of your own has such a method and does not set `content_with_calls = True`, if
+    the data are not arrays, if the model runs eagerly, or if its step cannot be compiled, the model is trained by
+    `model.fit` instead, with a `SlowFit` warning that states the reason.
 
     Args:
         model: A compiled model.
         x: Inputs: an array, or a structure of arrays with the same number of examples.
-        y: Targets likewise. Defaults to None, for a model without targets.
+        y: Targets, in the same form. Defaults to None, for a model without targets.
         sample_weight: Weight of each example, `(examples,)`. Defaults to None.
         class_weight: Weight of each class by its label, in place of `sample_weight`. Defaults to None.
         batch_size: Number of examples in a batch, over all replicas. Defaults to 32.
@@ -76,9 +76,9 @@ def fit(
         verbose: As in `model.fit`. Defaults to "auto".
         checkpoint: File, `*.npz`, that is written after every epoch. If it exists, the training resumes from it, with
             the same numbers as if it had not been interrupted. Defaults to None.
-        checkpoint_every: Number of steps after which it is written within an epoch, too. Defaults to None.
-        jit_compile: Whether XLA compiles the calls. Defaults to "auto", which measures once for a model on a machine
-            what is faster.
+        checkpoint_every: Number of steps after which the checkpoint is also written within an epoch. Defaults to None.
+        jit_compile: Whether XLA compiles the calls. Defaults to "auto", which measures once per model and
+            machine which is faster.
 
     Returns:
         Keras' history.
@@ -138,20 +138,20 @@ def fit(
 def _train(
     session: Session, events: keras.callbacks.CallbackList, validate: Evaluation | None, validation_freq: int
 ) -> keras.callbacks.History:
-    """Runs the epochs from the session's position on."""
+    """Runs the remaining epochs of a session."""
     model, position, logs = session.model, session.position, {}
     model.stop_training = False
     session.restore()
     events.on_train_begin()
     _replay(position.history, events)
-    session.restore()  # the learning rate, for one, which the replay has reduced again
+    session.restore()  # for example the learning rate, which the replay has reduced again
     for epoch in range(position.epoch, session.epochs):
         start = position.step if epoch == position.epoch else 0
         if not start:
             model.reset_metrics()
         events.on_epoch_begin(epoch)
         if start:
-            session.restore()  # what callbacks change when an epoch begins, they changed in the interrupted training
+            session.restore()  # undoes what callbacks changed again at the beginning of this epoch
         logs = session.run_epoch(epoch, events, start=start)
         if validate and (epoch + 1) % validation_freq == 0:
             logs.update({f"val_{name}": value for name, value in validate().items()})
@@ -166,8 +166,8 @@ def _train(
 
 
 def _replay(history: Sequence[Mapping[str, float]], events: keras.callbacks.CallbackList) -> None:
-    """Tells the callbacks whose state follows from the metrics of past epochs about them."""
+    """Replays past epochs to the callbacks whose state follows from the metrics."""
     for callback in events.callbacks:
-        if isinstance(callback, _FROM_HISTORY):
+        if isinstance(callback, _RESTORED_FROM_HISTORY):
             for epoch, logs in enumerate(history):
                 callback.on_epoch_end(epoch, dict(logs))

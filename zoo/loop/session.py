@@ -1,10 +1,10 @@
-"""One training: its compiled steps, where their calls begin and end, and what its checkpoint holds."""
+"""State of one training: its compiled steps, their division into calls, and its checkpoint."""
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +21,7 @@ from zoo.loop.convolutions import as_matrix_products
 from zoo.loop.evaluating import read_metrics
 from zoo.loop.steps import Steps, compute_steps_per_call, make_variables, separate_replica_seeds
 from zoo.telemetry.instrument import Instrument, Probe
-from zoo.telemetry.weights import optimizers_of
+from zoo.telemetry.weights import list_optimizers
 
 
 class Session:
@@ -36,7 +36,7 @@ class Session:
         epochs: Epoch to train to, counted from 1.
         initial_epoch: Number of epochs that are finished already. Defaults to 0.
         checkpoint: Checkpoint to write; if its file exists, the training resumes from it. Defaults to None.
-        checkpoint_every: Number of steps after which it is written within an epoch, too. Defaults to None.
+        checkpoint_every: Number of steps after which the checkpoint is also written within an epoch. Defaults to None.
         jit_compile: Whether XLA compiles the calls. Defaults to "auto", for the fastest mode.
     """
 
@@ -54,9 +54,9 @@ class Session:
         checkpoint_every: int | None = None,
         jit_compile: bool | Literal["auto"] = "auto",
     ) -> None:
-        self._began = time.perf_counter()
+        self._start_time = time.perf_counter()
         self._checkpoint = Checkpoint(checkpoint) if isinstance(checkpoint, (str, Path)) else checkpoint
-        position = (self._checkpoint and self._checkpoint.position()) or Position(epoch=initial_epoch)
+        position = (self._checkpoint and self._checkpoint.read_position()) or Position(epoch=initial_epoch)
         make_variables(model, data)
         separate_replica_seeds(model)
         self.model, self.epochs, self.position, self.history = model, epochs, position, list(position.history)
@@ -71,10 +71,12 @@ class Session:
         self._instruments = [callback for callback in callbacks if isinstance(callback, Instrument)]
         for instrument in self._instruments:
             instrument.begin(model, steps=self.steps, steps_per_call=self._steps_per_call)
-        # Steps on several replicas decide themselves whether they are recorded: TensorFlow 2.21 does not find the
-        # values that a conditional step on several replicas is given.
-        is_alone = model.distribute_strategy.num_replicas_in_sync == 1
-        self._knows_due = is_alone and len(self._instruments) == 1 and self._instruments[0].interval is not None
+        # On several replicas each step decides as it runs whether it is recorded: TensorFlow 2.21 cannot find the
+        # inputs of a conditional step there.
+        is_single_replica = model.distribute_strategy.num_replicas_in_sync == 1
+        self._separates_recorded_steps = (
+            is_single_replica and len(self._instruments) == 1 and self._instruments[0].interval is not None
+        )
         mode = CompileMode(*position.compile_mode) if position.compile_mode else None
         if mode is None and jit_compile != "auto":
             mode = CompileMode(jit_compile)
@@ -113,45 +115,45 @@ class Session:
         self._save(epoch + 1, 0)
 
     def restore(self) -> None:
-        """Assigns the variables the values that they have in the checkpoint, if the training resumes from one."""
+        """Restores the variables from the checkpoint, if the training resumes from one."""
         if self._checkpoint and self.position.compile_mode:
             self._checkpoint.load(self._variables)
             separate_replica_seeds(self.model)
 
     def _save(self, epoch: int, step: int) -> None:
         if self._checkpoint:
-            seconds = self.position.seconds + time.perf_counter() - self._began
+            seconds = self.position.seconds + time.perf_counter() - self._start_time
             self._checkpoint.save(self._variables, Position(epoch, step, self.history, self._mode, seconds))
 
     @property
     def _variables(self) -> list[tf.Variable]:
         """All variables that the steps read or change: weights, optimizer, metrics, random state, records."""
-        owners = [self.model, *optimizers_of(self.model), *self.model.metrics]
+        owners = [self.model, *list_optimizers(self.model), *self.model.metrics]
         variables = [variable.value for owner in owners for variable in owner.variables]
         variables += [variable for instrument in self._instruments for variable in instrument.variables]
         return list({id(variable): variable for variable in variables}.values())
 
     @property
     def _interval(self) -> tuple[int, int]:
-        return (self._instruments[0].interval if self._knows_due else None) or (1, 0)
+        return (self._instruments[0].interval if self._separates_recorded_steps else None) or (1, 0)
 
-    @contextlib.contextmanager
+    @contextmanager
     def _attached(self) -> Iterator[None]:
-        with contextlib.ExitStack() as stack:
-            for instrument in [] if self._knows_due else self._instruments:
+        with ExitStack() as stack:
+            for instrument in [] if self._separates_recorded_steps else self._instruments:
                 stack.enter_context(instrument.attached())
             yield
 
     def _compile_steps(self, mode: CompileMode) -> Steps:
-        steps = [partial(self._run_step, mode, due) for due in ((False, True) if self._knows_due else (None,))]
-        return Steps(self.model, steps, self._data, jit_compile=mode.jit_compile)
+        kinds = (False, True) if self._separates_recorded_steps else (None,)
+        return Steps(
+            self.model, [partial(self._run_step, mode, due) for due in kinds], self._data, jit_compile=mode.jit_compile
+        )
 
     def _run_step(self, mode: CompileMode, due: bool | None, data: Any) -> Any:
-        with contextlib.ExitStack() as stack:
-            if mode.products:
-                stack.enter_context(as_matrix_products(self.model))
-            if due is not None:
-                stack.enter_context(self._instruments[0].attached(due=due))
+        convolutions = as_matrix_products(self.model) if mode.products else nullcontext()
+        recording = nullcontext() if due is None else self._instruments[0].attached(due=due)
+        with convolutions, recording:
             return self.model.train_step(data)
 
     def _split_into_calls(self, start: int) -> Iterator[tuple[int, int]]:
@@ -168,5 +170,5 @@ class Session:
         rows = rows[begin * self._batch_size : end * self._batch_size]
         if end > self._full_steps:
             return rows[None]
-        # All calls have one shape, so that they are compiled once; the steps beyond `end` are not run.
+        # All calls have the same shape, so that they are compiled once; the steps beyond `end` are not run.
         return np.resize(rows, (self._steps_per_call, self._batch_size))

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.telemetry.weights import optimizers_of
+from zoo.telemetry.weights import list_optimizers
 from zoo.utils.keras_private import build_variables
 
 MAXIMUM_CALL_BYTES = 32 * 2**20  # of the examples that are gathered for one call
@@ -26,8 +26,8 @@ class Steps:
 
     Args:
         model: A compiled model with all its variables; see `make_variables`.
-        step: Its `train_step` or `test_step`; or a pair of steps, of which the second runs at intervals, with its
-            gradients recorded.
+        step: Its `train_step` or `test_step`; or a pair of steps, of which the second also records its gradients
+            and runs at intervals.
         data: `(x,)`, `(x, y)` or `(x, y, sample_weight)`; each an array or a structure of arrays with the same number
             of examples.
         jit_compile: Whether XLA compiles the calls.
@@ -46,7 +46,7 @@ class Steps:
         run_loop, run_step = self._loop_on_replicas, self._step_on_replicas
         if self._strategy.num_replicas_in_sync == 1:
             run_loop, run_step = self._loop_on_device, self._step_on_device
-        # TensorFlow warns of a function that it traces often; each partial is a function of its own.
+        # TensorFlow warns of a function that it traces often; each partial counts as a new function.
         self._run_loop = tf.function(partial(run_loop), autograph=False)
         self._run_steps = [tf.function(partial(run_step, step), autograph=False) for step in self._steps]
 
@@ -61,8 +61,8 @@ class Steps:
         function, arguments = self._select(rows, count, interval)
         return function(*arguments)
 
-    def variables(self, rows: np.ndarray) -> list[tf.Variable]:
-        """Returns all variables that a call reads or changes."""
+    def list_variables(self, rows: np.ndarray) -> list[tf.Variable]:
+        """Lists all variables that a call reads or changes."""
         function, arguments = self._select(rows, 1, (1, 0))
         return list(function.get_concrete_function(*arguments).variables)
 
@@ -122,13 +122,13 @@ def make_variables(model: keras.Model, data: tuple[Any, ...]) -> None:
     """
     with model.distribute_strategy.scope():
         build_variables(model, keras.tree.map_structure(lambda values: tf.convert_to_tensor(values[:1]), data))
-        for optimizer in optimizers_of(model):
+        for optimizer in list_optimizers(model):
             if not optimizer.built:
                 optimizer.build(model.trainable_variables)
 
 
 def separate_replica_seeds(model: keras.Model) -> None:
-    """Gives each replica random numbers of its own, in dropout and elsewhere; all of them begin with the same seed.
+    """Gives each replica different random numbers, such as those of dropout; otherwise all have the same seed.
 
     Args:
         model: A model under a distribution strategy; on one device nothing changes.
@@ -164,7 +164,7 @@ def compute_steps_per_call(data: tuple[Any, ...], batch_size: int, steps: int) -
 
 
 def _repeat(steps: list[Callable[[tf.Tensor], Any]], counts: tf.Tensor) -> Any:
-    """Runs the steps 0, 1 ... and returns what the last one returned; of two kinds, the second runs at intervals."""
+    """Runs a step for the numbers 0, 1 ... and returns its last result; a second step takes its place at intervals."""
     step, recorded_step = steps[0], steps[-1]
     count, stride, lead = tf.unstack(counts)
     graph = tf.function(step, autograph=False).get_concrete_function(tf.TensorSpec([], tf.int32))
@@ -200,7 +200,7 @@ def _compute_share(rows: tf.Tensor, replica: int, replicas: int) -> tuple[tf.Ten
     examples = rows.shape[0]
     sizes = [len(part) for part in np.array_split(np.arange(examples), replicas)]
     start, size = sum(sizes[:replica]), sizes[replica]
-    # A replica without an example of its own takes one that counts nothing.
+    # A replica without an example computes on one of weight 0.
     return rows[start : start + size] if size else rows[:1], size * replicas / examples
 
 

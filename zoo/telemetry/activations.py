@@ -1,9 +1,9 @@
-"""What the units of a layer do: their spread, how many are saturated or dead, and the error propagated to them."""
+"""Activations of a layer: spread, saturated and dead units, and the error propagated back to them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import keras
@@ -13,6 +13,7 @@ import tensorflow as tf
 from zoo.telemetry.schedule import UpdateCounter, run_if
 from zoo.telemetry.stores import Reading, Store, create_variable
 from zoo.telemetry.weights import list_named_layers
+from zoo.utils.attributes import replace_attribute
 
 FORWARD = ("mean", "std", "saturated")
 BACKWARD = ("delta_l2", "delta_rms")
@@ -45,7 +46,7 @@ class ActivationTap:
         self._layers = [(layer, attribute) for _, layer, attribute in named if attribute]
         self._optimizer, self._counter = optimizer, counter
         shape = (len(self._layers), len(ACTIVATION_STATISTICS))
-        # Of a layer that is called twice in a step, or of a step in several parts, the mean is recorded.
+        # The mean is recorded of a layer that is called twice in a step, and of a step in several parts.
         self._sum, self._count = create_variable(shape, tf.float64), create_variable(shape, tf.float64)
         # Whether each rectified unit was active for any example since the last record.
         self._active = [
@@ -60,21 +61,15 @@ class ActivationTap:
     @contextmanager
     def attached(self) -> Iterator[None]:
         """Observes every step that is traced or run in this block."""
-        originals = [vars(layer).get(attribute) for layer, attribute in self._layers]
-        for number, (layer, attribute) in enumerate(self._layers):
-            vars(layer)[attribute] = self._wrap(number, getattr(layer, attribute))
-        try:
+        with ExitStack() as stack:
+            for number, (layer, attribute) in enumerate(self._layers):
+                wrapped = self._wrap(number, getattr(layer, attribute))
+                stack.enter_context(replace_attribute(layer, attribute, wrapped))
             yield
-        finally:
-            for (layer, attribute), original in zip(self._layers, originals, strict=True):
-                if original is None:
-                    del vars(layer)[attribute]
-                else:
-                    vars(layer)[attribute] = original
 
     def record(self, update: tf.Tensor) -> None:
-        """Adds what the current step has shown to the store, as the record of an update."""
-        table = self._sum / self._count  # NaN where nothing came, as no error comes to a frozen part
+        """Stores the statistics of the current step as the record of an update."""
+        table = self._sum / self._count  # NaN without a value, such as the error in a frozen part
         if self._counter.every is not None:
             table = tf.concat([table, tf.stack(self._compute_dead())[:, None]], axis=1)
         self._store.add(update, self._count[:, :1] > 0, table)
@@ -88,7 +83,7 @@ class ActivationTap:
         recorded, values = self._store.read(updates)
         columns = self._store.columns
         if self._counter.every is None:
-            # An epoch's dead units are those of all its updates together, not a mean of theirs.
+            # A unit is dead in an epoch if it is dead in all updates; a mean of shares would not show that.
             dead = np.array([share.numpy() for share in self._compute_dead()]).reshape(1, -1, 1)
             place = len(ACTIVATION_STATISTICS)
             dead = np.broadcast_to(dead, (*values.shape[:2], 1))
@@ -153,7 +148,7 @@ class ActivationTap:
         self._add(number, 0, [tf.cast(mean, tf.float64), tf.cast(spread, tf.float64), saturated])
 
     def _add_error(self, number: int, error: tf.Tensor) -> None:
-        # The loss is a mean over the examples of all replicas; times their number, it leaves each example's error.
+        # The loss is a mean over the examples of all replicas; their number times it gives each example's error.
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         examples = tf.cast(tf.shape(error)[0] * replicas, tf.float64)
         scale = tf.cast(self._optimizer.scale_loss(tf.constant(1.0)), tf.float64)

@@ -19,7 +19,7 @@ from zoo.telemetry.frames import ACTIVATION_COLUMNS, COLUMNS, Records, build_tab
 from zoo.telemetry.schedule import Schedule
 from zoo.telemetry.tap import Tap
 from zoo.telemetry.train_function import RecordingTrainFunction
-from zoo.telemetry.weights import get_inner_optimizer, list_trainable_weights, optimizers_of
+from zoo.telemetry.weights import get_inner_optimizer, list_optimizers, list_trainable_weights
 from zoo.telemetry.writers import EventFileWriter
 from zoo.utils.constraints import check
 
@@ -45,7 +45,7 @@ class GradientRecorder(keras.callbacks.Callback):
             inside it. Defaults to None.
 
     Raises:
-        InvalidValue: An argument has none of the values above.
+        InvalidValue: An argument has another value than those above.
 
     Example:
 
@@ -87,8 +87,8 @@ class GradientRecorder(keras.callbacks.Callback):
         self._taps: list[Tap] = []
         self._train_function = RecordingTrainFunction(self.attached)
         self._epoch = 0
-        self._calls, self._max_calls = 0, 1  # of the train function between two readings
-        self._is_begun, self._is_in_fit = False, True
+        self._calls, self._max_calls = 0, 1  # calls of the train function between two readings
+        self._has_begun, self._is_in_fit = False, True
 
     def __deepcopy__(self, memo: dict[int, Any]) -> GradientRecorder:
         """Returns a recorder with the same arguments and no records, as KerasTuner needs for every trial."""
@@ -201,7 +201,7 @@ class GradientRecorder(keras.callbacks.Callback):
         self._create_taps(model, steps_per_call)
         self._start(steps)
         self._train_function.clear()
-        self._is_begun = True
+        self._has_begun = True
 
     @contextmanager
     def attached(self, *, due: bool | None = None) -> Iterator[None]:
@@ -230,7 +230,7 @@ class GradientRecorder(keras.callbacks.Callback):
         return self._taps[0].counter.interval if len(self._taps) == 1 else None
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self._is_in_fit, self._is_begun = not self._is_begun, False
+        self._is_in_fit, self._has_begun = not self._has_begun, False
         if self._is_in_fit:
             self._read()
             if not self._train_function.is_for(self.model):
@@ -265,7 +265,7 @@ class GradientRecorder(keras.callbacks.Callback):
     def _create_taps(self, model: keras.Model, steps_per_call: int) -> None:
         every = self._schedule.interval
         self._capacity, self._max_calls = 256 + 8 * steps_per_call // (every or 1), 1
-        optimizers = {id(get_inner_optimizer(optimizer)): optimizer for optimizer in optimizers_of(model)}
+        optimizers = {id(get_inner_optimizer(optimizer)): optimizer for optimizer in list_optimizers(model)}
         with model.distribute_strategy.scope():
             self._taps = [
                 Tap(

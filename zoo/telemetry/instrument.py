@@ -1,4 +1,4 @@
-"""What a training loop has to know of an instrument that records inside its steps or between them."""
+"""Interfaces of callbacks that record inside the compiled steps of a training loop, or between them."""
 
 from __future__ import annotations
 

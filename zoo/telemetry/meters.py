@@ -1,4 +1,4 @@
-"""Measurements that span more than one gradient: what an update changed, and where a gradient broke first."""
+"""Measurements that need more than one gradient: the change by an update, and the first broken gradient."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.telemetry.schedule import UpdateCounter, run_if
-from zoo.telemetry.statistics import distance
+from zoo.telemetry.statistics import compute_relative_change
 from zoo.telemetry.stores import Store, create_variable
 from zoo.telemetry.weights import Weight
 
@@ -16,8 +16,8 @@ from zoo.telemetry.weights import Weight
 class UpdateRatioMeter:
     """Norm of what an update changes in each weight, relative to the norm of the weight.
 
-    The weight before an update is kept where it is clipped, since weight decay follows the clipping. The change is
-    measured when the next update begins or the records are read.
+    The weights are copied when the gradients are clipped, because weight decay follows. The change is measured when the
+    next update begins or the records are read.
 
     Args:
         weights: The weights.
@@ -33,29 +33,29 @@ class UpdateRatioMeter:
         self.variables = [self._pending, *self._before]
 
     def begin_update(self) -> None:
-        """Keeps the weights if the update that begins is due, after the measurement that is pending."""
+        """Completes the pending measurement, and copies the weights if the next update is due."""
 
-        def keep() -> None:
+        def copy_weights() -> None:
             for before, weight in zip(self._before, self._weights, strict=True):
                 before.assign(tf.identity(weight.value.value))
 
         if self._counter.due is not None:
-            run_if(self._counter.due, keep)
+            run_if(self._counter.due, copy_weights)
             return
         update = self._counter.updates + 1
         is_due = self._counter.is_due(update)
 
-        def measure_and_keep() -> None:
+        def measure_and_copy() -> None:
             run_if(self._pending > 0, lambda: self.measure(tf.identity(self._pending)))
-            run_if(is_due, keep)
+            run_if(is_due, copy_weights)
             self._pending.assign(tf.where(is_due, update, 0))
 
-        run_if(is_due | (self._pending > 0), measure_and_keep)
+        run_if(is_due | (self._pending > 0), measure_and_copy)
 
     def measure(self, update: tf.Tensor) -> None:
         """Adds the change that an update made to the store."""
         pairs = zip(self._before, self._weights, strict=True)
-        ratios = [distance(before, weight.value.value) for before, weight in pairs]
+        ratios = [compute_relative_change(before, weight.value.value) for before, weight in pairs]
         self.store.add(update, np.ones((len(ratios), 1), bool), tf.stack(ratios)[:, None])
 
     def measure_pending(self) -> None:
@@ -80,13 +80,13 @@ class BreakDetector:
         self._weights, self._counter = weights, counter
         self._layers = list(dict.fromkeys(weight.layer for weight in weights))
         self._broken = create_variable((len(weights),), tf.int64)
-        # Where the loop knows which steps are due: the update up to which each layer's last gradient was finite.
+        # The update up to which each layer's last gradient was finite, if the loop knows which steps are due.
         self._healthy = create_variable((len(self._layers),), tf.int64)
         self._counts_healthy = False
         self.variables = [self._broken, self._healthy]
 
     def start(self) -> None:
-        """Begins at the update that the counter has reached."""
+        """Starts at the current update of the counter."""
         self._healthy.assign(tf.fill(self._healthy.shape, tf.constant(self._counter.last_read, tf.int64)))
 
     def check(self, gradients: Mapping[int, tf.Tensor | tf.IndexedSlices]) -> tf.Tensor | bool:
@@ -116,7 +116,7 @@ class BreakDetector:
         self._broken.assign_add(tf.where(is_first, update, 0))
 
     def read(self) -> np.ndarray:
-        """Returns the update at which each weight's gradient broke, 0 for those that did not."""
+        """Returns the update at which each weight's gradient broke; 0 for intact ones."""
         broken = self._broken.numpy()
         if self._counts_healthy:
             updates = int(self._counter.updates.numpy())

@@ -65,7 +65,7 @@ class UpdateCounter:
         self._optimizer, self.every = optimizer, every
         self.updates = create_variable((), tf.int64)
         self.stride = create_variable((), tf.int64, every or 1)
-        self.due: bool | None = None  # given by a loop that traces steps to record apart from the others
+        self.due: bool | None = None  # set by a loop that traces recorded steps separately
         self.last_read = 0
 
     def start(self, stride: int) -> None:

@@ -31,19 +31,19 @@ def measure(gradient: tf.Tensor | tf.IndexedSlices) -> tf.Tensor:
     return _trace(_measure, dense.dtype, dense.shape)(dense)
 
 
-def distance(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
+def compute_relative_change(before: tf.Tensor, after: tf.Tensor) -> tf.Tensor:
     """Returns the L2 norm of the difference of two tensors over the norm of the first, as float64.
 
-    >>> float(distance(tf.constant([3.0, 4.0]), tf.constant([3.0, 3.0])))
+    >>> float(compute_relative_change(tf.constant([3.0, 4.0]), tf.constant([3.0, 3.0])))
     0.2
     """
-    one, other = _to_dense(one), _to_dense(other)
-    return _trace(_distance, one.dtype, one.shape)(one, other)
+    before, after = _to_dense(before), _to_dense(after)
+    return _trace(_compute_relative_change, before.dtype, before.shape)(before, after)
 
 
 @cache
 def _trace(function: Callable[..., tf.Tensor], dtype: tf.DType, shape: tf.TensorShape) -> Callable[..., tf.Tensor]:
-    """Returns the function, traced once for all weights of a shape in all trainings: tracing takes longest."""
+    """Returns the function, traced once for all weights of a shape, because tracing is slow."""
     return tf.function(function, autograph=False)
 
 
@@ -60,8 +60,8 @@ def _measure(dense: tf.Tensor) -> tf.Tensor:
     return tf.concat([tf.stack([l2, l1 / size, l2 / tf.sqrt(size), largest, zeros / size]), broken], axis=0)
 
 
-def _distance(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
-    return tf.math.divide_no_nan(_norm(other - one), _norm(one))
+def _compute_relative_change(before: tf.Tensor, after: tf.Tensor) -> tf.Tensor:
+    return tf.math.divide_no_nan(_norm(after - before), _norm(before))
 
 
 def _norm(values: tf.Tensor) -> tf.Tensor:

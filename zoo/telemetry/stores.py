@@ -1,4 +1,4 @@
-"""What is kept: records on the device until they are read, as summaries or of single updates."""
+"""Storage of records on the device until they are read: summaries, or single updates."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class EpochStore(_SummaryStore):
 
     def __init__(self, rows: int, names: tuple[str, ...]) -> None:
         columns = (*names, *(f"{name}_min" for name in names), *(f"{name}_max" for name in names))
-        # One variable for the three, so that one call reads or clears them after an epoch, however short.
+        # One variable for all three, so that one call reads or clears them; this matters in short epochs.
         super().__init__(columns, np.stack([np.full((rows, len(names)), value) for value in (0, np.inf, -np.inf)]))
 
     def add(self, update: tf.Tensor, present: np.ndarray | tf.Tensor, table: tf.Tensor) -> None:

@@ -52,9 +52,10 @@ class Tap:
     ) -> None:
         self._optimizer = inner = get_inner_optimizer(optimizer)
         check_gradient_methods(inner)
-        # Keras clips the gradient of each replica, so that several replicas have no one norm before clipping.
-        is_alone = tf.distribute.get_strategy().num_replicas_in_sync == 1
-        self._clips = is_alone and any(getattr(inner, name) for name in ("clipnorm", "clipvalue", "global_clipnorm"))
+        # Keras clips each replica's gradient: several replicas do not have a single norm before clipping.
+        is_single_replica = tf.distribute.get_strategy().num_replicas_in_sync == 1
+        limits = (inner.clipnorm, inner.clipvalue, inner.global_clipnorm)
+        self._clips = is_single_replica and any(limits)
         self._list_weights, self._counts_entries = list_weights, counts_entries
         self._create_store = partial(create_store, every=every, capacity=capacity)
         self._clipped: list[tuple[Any, Any]] = []
@@ -74,7 +75,7 @@ class Tap:
 
     @property
     def variables(self) -> list[tf.Variable]:
-        """All variables that records are kept in, in the order in which checkpoints have them."""
+        """All variables that hold records, in the order of the checkpoints."""
         owners = (self._changes, self.breaks, self._gradients, self._changes.store, self._counts, self._activations)
         variables = [variable for owner in owners if owner for variable in owner.variables]
         return [self.counter.updates, self.counter.stride, *variables]

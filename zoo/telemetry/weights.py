@@ -1,4 +1,4 @@
-"""Which layer a weight belongs to, and its name there."""
+"""Names of the layers and weights of a model, and its optimizers."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def list_trainable_weights(model: keras.Model) -> list[Weight]:
     return [weight for key, weight in weights.items() if key in trainable]
 
 
-def optimizers_of(model: keras.Model) -> list[keras.Optimizer]:
+def list_optimizers(model: keras.Model) -> list[keras.Optimizer]:
     """Lists the optimizers of a model: the one that it is compiled with, and others that are its attributes."""
     return [value for value in vars(model).values() if isinstance(value, keras.Optimizer)]
 

@@ -11,16 +11,15 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from zoo.telemetry.frames import LABELS
 from zoo.telemetry.histograms import EDGES, PER_DECADE
-
-_LABELS = ("epoch", "step", "layer", "variable")
 
 
 class Writer(Protocol):
     """Destination of records."""
 
     def write(self, tables: Mapping[str, pd.DataFrame]) -> None:
-        """Writes the records that are new, and flushes them.
+        """Writes new records, and flushes them.
 
         Args:
             tables: Tables by kind, such as `"gradients"`, `"activations"` and `"histograms"`, with the columns of
@@ -28,7 +27,7 @@ class Writer(Protocol):
         """
 
     def close(self) -> None:
-        """Closes what is open; a later `write` opens it again."""
+        """Closes the destination; a later `write` opens it again."""
 
 
 class EventFileWriter:
@@ -64,13 +63,13 @@ class EventFileWriter:
         self._file.flush()
 
     def close(self) -> None:
-        """Closes the file; a later record begins another one."""
+        """Closes the file; a later `write` creates another one."""
         if self._file is not None:
             self._file.close()
             self._file = None
 
     def _write_scalars(self, group: str, table: pd.DataFrame, place: list[str]) -> None:
-        names = [name for name in map(str, table) if name not in _LABELS and not name.endswith(("_min", "_max"))]
+        names = [name for name in map(str, table) if name not in LABELS and not name.endswith(("_min", "_max"))]
         for _, row in table.iterrows():
             for name in names:
                 if not np.isnan(row[name]):

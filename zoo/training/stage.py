@@ -48,7 +48,7 @@ def run_stage(
     recorder = _make_recorder(folder, options)
     tables = TableWriter(folder, recorder)
     checkpoint = Checkpoint(folder.path / "checkpoint.npz", writes=folder.writes)
-    position = checkpoint.position()
+    position = checkpoint.read_position()
     if position:
         tables.restore(position.epoch)
     is_finished = position is not None and position.epoch >= recipe.epochs
@@ -82,7 +82,7 @@ def run_stage(
     tables.write_gradients()
     if error := explain_failure(tables.metrics, recorder):
         status, error = "failed", f"{error} A learning rate below {recipe.learning_rate:g} may help."
-    position = checkpoint.position()
+    position = checkpoint.read_position()
     stage = StageRun(
         name=configuration.model,
         status=status,

@@ -9,10 +9,12 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from zoo.utils.attributes import replace_attribute
 
 if TYPE_CHECKING:
     import keras
@@ -77,17 +79,10 @@ def wrap_gradient_methods(
         wrap_reduce: Takes the method `(grads_and_vars) -> grads_and_vars` and returns its replacement.
     """
     check_gradient_methods(optimizer)
-    state = vars(optimizer)
-    wrapped = [getattr(optimizer, name) for name in GRADIENT_METHODS]
-    previous = {name: state[name] for name in GRADIENT_METHODS if name in state}
-    for name, method, wrap in zip(GRADIENT_METHODS, wrapped, (wrap_clip, wrap_reduce), strict=True):
-        state[name] = wrap(method)
-    try:
+    with ExitStack() as stack:
+        for name, wrap in zip(GRADIENT_METHODS, (wrap_clip, wrap_reduce), strict=True):
+            stack.enter_context(replace_attribute(optimizer, name, wrap(getattr(optimizer, name))))
         yield
-    finally:
-        for name in GRADIENT_METHODS:
-            del state[name]
-        state.update(previous)
 
 
 def get_initial_shape(initial_value: Any) -> Sequence[int]:

@@ -1,4 +1,4 @@
-"""The compile mode is measured once and chosen well."""
+"""The compile mode is measured once and remembered."""
 
 import json
 
@@ -28,13 +28,13 @@ def measured(monkeypatch, tmp_path):
     return seconds, modes
 
 
-def model_of(*layers):
+def create_model(*layers):
     model = keras.Sequential([keras.Input((6, 6, 1)), *layers, keras.layers.Flatten(), keras.layers.Dense(2)])
     model.compile("sgd", "mse")
     return model
 
 
-def choose(model, *, steps=100, mode=None):
+def choose_mode(model, *, steps=100, mode=None):
     rows = np.zeros((4, 2), int)
     return choose_compile_mode(lambda mode: mode, rows, model=model, steps=steps, mode=mode)[1]
 
@@ -43,39 +43,39 @@ def choose(model, *, steps=100, mode=None):
 def test_the_fastest_mode_is_chosen(measured, fastest):
     seconds, modes = measured
     seconds.update({name: 1.0 if name == fastest else 2.0 for name in MODES})
-    assert choose(model_of(keras.layers.Conv2D(2, 3))) == MODES[fastest]
+    assert choose_mode(create_model(keras.layers.Conv2D(2, 3))) == MODES[fastest]
     assert modes == list(MODES)
 
 
 def test_a_mode_that_is_hardly_faster_is_not_chosen(measured):
     measured[0].update({"plain": 1.0, "xla": 0.95, "xla, products": 0.91})
-    assert choose(model_of(keras.layers.Conv2D(2, 3))) == MODES["plain"]
+    assert choose_mode(create_model(keras.layers.Conv2D(2, 3))) == MODES["plain"]
 
 
 def test_products_are_measured_only_for_convolutions(measured):
     seconds, modes = measured
     seconds.update({"plain": 2.0, "xla": 3.0, "xla, products": 1.0})
-    assert choose(model_of()) == MODES["plain"]
+    assert choose_mode(create_model()) == MODES["plain"]
     assert modes == ["plain", "xla"]
 
 
 def test_measurements_are_remembered(measured, tmp_path):
     seconds, modes = measured
     seconds.update({"plain": 2.0, "xla": 1.0})
-    model = model_of()
-    assert choose(model) == choose(model) == MODES["xla"]
+    model = create_model()
+    assert choose_mode(model) == choose_mode(model) == MODES["xla"]
     assert modes == ["plain", "xla"]
     assert json.loads((tmp_path / "classic_zoo" / "seconds_a_step.json").read_text()).popitem()[1] == seconds
 
 
-def test_a_long_training_measures_again_what_a_busy_machine_may_have_measured_badly(measured, tmp_path):
+def test_a_long_training_repeats_measurements_that_a_busy_machine_may_have_distorted(measured, tmp_path):
     seconds, modes = measured
-    model = model_of(keras.layers.Conv2D(2, 3))
+    model = create_model(keras.layers.Conv2D(2, 3))
     seconds.update({"plain": 1.8, "xla": 1.0, "xla, products": 9.0})
-    assert choose(model) == MODES["xla"]
+    assert choose_mode(model) == MODES["xla"]
     seconds.update({"plain": 0.5, "xla": 1.2})
-    assert choose(model) == MODES["xla"]
-    assert choose(model, steps=10_000) == MODES["plain"]
+    assert choose_mode(model) == MODES["xla"]
+    assert choose_mode(model, steps=10_000) == MODES["plain"]
     assert modes == [*MODES, "plain", "xla"]
     least = {"plain": 0.5, "xla": 1.0, "xla, products": 9.0}
     assert json.loads((tmp_path / "classic_zoo" / "seconds_a_step.json").read_text()).popitem()[1] == least
@@ -84,24 +84,24 @@ def test_a_long_training_measures_again_what_a_busy_machine_may_have_measured_ba
 def test_a_short_training_is_not_compiled_by_xla(measured):
     seconds, modes = measured
     seconds.update({"plain": 0.001})
-    assert choose(model_of(), steps=10) == MODES["plain"]
+    assert choose_mode(create_model(), steps=10) == MODES["plain"]
     assert modes == ["plain"]
 
 
 def test_a_model_that_xla_cannot_compile_is_trained_without_it(measured):
     seconds, _ = measured
     seconds.update({"plain": 2.0, "xla": tf.errors.InvalidArgumentError(None, None, "no such operation")})
-    assert choose(model_of()) == MODES["plain"]
+    assert choose_mode(create_model()) == MODES["plain"]
 
 
 def test_a_given_mode_is_not_measured(measured):
-    assert choose(model_of(), mode=CompileMode(jit_compile=True)) == MODES["xla"]
+    assert choose_mode(create_model(), mode=CompileMode(jit_compile=True)) == MODES["xla"]
     assert measured[1] == []
 
 
 def test_several_workers_do_not_measure(measured, monkeypatch):
     monkeypatch.setattr(acceleration, "has_several_workers", lambda strategy: True)
-    assert choose(model_of()) == MODES["plain"]
+    assert choose_mode(create_model()) == MODES["plain"]
     assert measured[1] == []
 
 
@@ -110,5 +110,5 @@ def test_measurements_of_several_processes_are_all_remembered(measured, tmp_path
     path = tmp_path / "classic_zoo" / "seconds_a_step.json"
     path.parent.mkdir()
     path.write_text(json.dumps({"another model": {"plain": 1.0}}))
-    choose(model_of(), steps=1)
+    choose_mode(create_model(), steps=1)
     assert [*json.loads(path.read_text()).values()] == [{"plain": 1.0}, {"plain": 0.001}]

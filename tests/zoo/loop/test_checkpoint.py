@@ -1,4 +1,4 @@
-"""A training that is killed and resumed ends as one that is not, bit for bit."""
+"""A training that is killed and resumed has exactly the numbers of an uninterrupted one."""
 
 import functools
 import json
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[3]
 MODEL = {"epochs": 4, "batch_size": 16, "seed": 3}
 
 
-def net(optimizer=None):
+def create_model(optimizer=None):
     keras.utils.set_random_seed(1)
     model = keras.Sequential(
         [
@@ -46,11 +46,11 @@ class Killed(BaseException):
 
 
 class Kill(keras.callbacks.Callback):
-    """Ends a training as abruptly as an exception can, before a call of an epoch.
+    """Ends a training by an exception before a call of an epoch.
 
     Args:
-        moments: Pairs of an epoch and a call, counted from 0. Before the last one the training ends; before the others
-            a copy of the checkpoint is made, which is all that a killed training leaves.
+        moments: Pairs of an epoch and a call, counted from 0. The training ends before the last one. Before the
+            others the checkpoint is copied, which is all that remains of a killed training.
         checkpoint: The checkpoint.
     """
 
@@ -76,21 +76,19 @@ def copy_of(checkpoint, moment):
     return checkpoint.with_name("{}-{}.npz".format(*moment))
 
 
-def options(**more):
-    return {"batch_size": 10, "epochs": 4, "verbose": 0, "jit_compile": False, **more}
+def fit_options(**options):
+    return {"batch_size": 10, "epochs": 4, "verbose": 0, "jit_compile": False, **options}
 
 
 TABLES = (lambda r: r.frame(full=True), GradientRecorder.activation_frame, GradientRecorder.histogram_frame)
-
-
 MOMENTS = [(0, 1), (2, 0), (2, 1), (3, 3)]
 
 
 def train(points, checkpoint, *callbacks, jit_compile):
-    """Trains a net with a recorder; returns its variables, its history and the recorder's tables."""
-    model, recorder = net(), GradientRecorder(activations=True, histograms=True)
-    same = options(validation_split=0.2, checkpoint_every=2, jit_compile=jit_compile)
-    history = fit(model, *points, callbacks=[recorder, *callbacks], checkpoint=checkpoint, **same)
+    """Trains a model with a recorder; returns its variables, its history and the recorder's tables."""
+    model, recorder = create_model(), GradientRecorder(activations=True, histograms=True)
+    settings = fit_options(validation_split=0.2, checkpoint_every=2, jit_compile=jit_compile)
+    history = fit(model, *points, callbacks=[recorder, *callbacks], checkpoint=checkpoint, **settings)
     variables = [variable.numpy() for variable in (*model.variables, *model.optimizer.variables)]
     return variables, history.history, [table(recorder) for table in TABLES]
 
@@ -117,83 +115,105 @@ def trainings(points, tmp_path_factory):
 )
 def test_a_resumed_training_has_the_same_numbers(points, trainings, epoch, call, jit_compile):
     (variables, history, tables), killed = trainings(jit_compile)
-    resumed, resumed_history, rest = train(points, copy_of(killed, (epoch, call)), jit_compile=jit_compile)
-    for variable, resumed_variable in zip(variables, resumed, strict=True):
+    resumed_variables, resumed_history, resumed_tables = train(
+        points, copy_of(killed, (epoch, call)), jit_compile=jit_compile
+    )
+    for variable, resumed_variable in zip(variables, resumed_variables, strict=True):
         assert (variable == resumed_variable).all()
     assert resumed_history == history
-    for table, later in zip(tables, rest, strict=True):
+    for table, resumed_table in zip(tables, resumed_tables, strict=True):
         expected = table.query(f"epoch > {epoch}").reset_index(drop=True)
-        pd.testing.assert_frame_equal(later, expected, check_exact=True)
+        pd.testing.assert_frame_equal(resumed_table, expected, check_exact=True)
 
 
 def test_early_stopping_resumes_with_its_patience(points, tmp_path):
-    def stopping():
+    def create_callback():
         return keras.callbacks.EarlyStopping("loss", patience=3, min_delta=100)
 
     path = tmp_path / "checkpoint.npz"
     with pytest.raises(Killed):
-        fit(net(), *points, callbacks=[stopping(), Kill((2, 0))], checkpoint=path, **options(epochs=9))
-    history = fit(net(), *points, callbacks=[stopping()], checkpoint=path, **options(epochs=9))
+        fit(
+            create_model(),
+            *points,
+            callbacks=[create_callback(), Kill((2, 0))],
+            checkpoint=path,
+            **fit_options(epochs=9),
+        )
+    history = fit(create_model(), *points, callbacks=[create_callback()], checkpoint=path, **fit_options(epochs=9))
     assert len(history.history["loss"]) == 4
 
 
 def test_a_reduced_learning_rate_is_not_reduced_again_on_resuming(points, tmp_path):
-    def reducing():
+    def create_callback():
         return keras.callbacks.ReduceLROnPlateau("loss", patience=1, min_delta=100, factor=0.1)
 
-    uninterrupted, resumed = net(), net()
-    fit(uninterrupted, *points, callbacks=[reducing()], checkpoint=tmp_path / "one.npz", **options())
+    uninterrupted, resumed = create_model(), create_model()
+    fit(
+        uninterrupted,
+        *points,
+        callbacks=[create_callback()],
+        checkpoint=tmp_path / "uninterrupted.npz",
+        **fit_options(),
+    )
     with pytest.raises(Killed):
-        fit(net(), *points, callbacks=[reducing(), Kill((2, 0))], checkpoint=tmp_path / "two.npz", **options())
-    fit(resumed, *points, callbacks=[reducing()], checkpoint=tmp_path / "two.npz", **options())
+        fit(
+            create_model(),
+            *points,
+            callbacks=[create_callback(), Kill((2, 0))],
+            checkpoint=tmp_path / "resumed.npz",
+            **fit_options(),
+        )
+    fit(resumed, *points, callbacks=[create_callback()], checkpoint=tmp_path / "resumed.npz", **fit_options())
     assert float(resumed.optimizer.learning_rate) == float(uninterrupted.optimizer.learning_rate) < 0.01
 
 
 def test_a_finished_training_is_not_trained_again(points, tmp_path):
-    model, path = net(), tmp_path / "checkpoint.npz"
-    fit(model, *points, checkpoint=path, **options())
-    again = net()
-    history = fit(again, *points, checkpoint=path, **options())
+    model, path = create_model(), tmp_path / "checkpoint.npz"
+    fit(model, *points, checkpoint=path, **fit_options())
+    resumed = create_model()
+    history = fit(resumed, *points, checkpoint=path, **fit_options())
     assert len(history.history["loss"]) == 4
-    assert all((one == other).all() for one, other in zip(model.get_weights(), again.get_weights(), strict=True))
+    assert all(
+        (weight == expected).all() for weight, expected in zip(resumed.get_weights(), model.get_weights(), strict=True)
+    )
 
 
-def test_the_checkpoint_of_another_training_is_refused(points, tmp_path):
+def test_the_checkpoint_of_another_training_is_rejected(points, tmp_path):
     path = tmp_path / "checkpoint.npz"
-    fit(net(), *points, checkpoint=path, **options(epochs=1))
+    fit(create_model(), *points, checkpoint=path, **fit_options(epochs=1))
     with pytest.raises(RunFailed, match="is the checkpoint of another training: it has"):
-        fit(net(keras.optimizers.SGD(0.1, momentum=0.9)), *points, checkpoint=path, **options())
+        fit(create_model(keras.optimizers.SGD(0.1, momentum=0.9)), *points, checkpoint=path, **fit_options())
 
 
-def test_a_file_that_is_not_a_checkpoint_is_refused(points, tmp_path):
+def test_a_file_that_is_not_a_checkpoint_is_rejected(points, tmp_path):
     path = tmp_path / "checkpoint.npz"
     path.write_bytes(b"PK\x03\x04 not a zip file")
     with pytest.raises(RunFailed, match="checkpoint.npz is not a checkpoint"):
-        fit(net(), *points, checkpoint=path, **options())
+        fit(create_model(), *points, checkpoint=path, **fit_options())
 
 
-def test_a_full_disk_leaves_the_previous_checkpoint(tmp_path, monkeypatch):
+def test_a_full_disk_leaves_the_previous_checkpoint_intact(tmp_path, monkeypatch):
     import tensorflow as tf
 
     checkpoint = Checkpoint(tmp_path / "checkpoint.npz")
     checkpoint.save([tf.Variable([1.0, 2.0])], Position(epoch=1))
 
-    def full(path, **arrays):
+    def fail(path, **arrays):
         Path(path).write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np, "savez", full)
+    monkeypatch.setattr(np, "savez", fail)
     with pytest.raises(RunFailed, match="cannot be written: No space left on device. The previous one is intact"):
         checkpoint.save([tf.Variable([3.0, 4.0])], Position(epoch=2))
     monkeypatch.undo()
-    assert checkpoint.position().epoch == 1
+    assert checkpoint.read_position().epoch == 1
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.npz"]
 
 
 def test_a_checkpoint_of_the_first_version_is_read(tmp_path):
     position = {"epoch": 1, "step": 0, "history": [{"loss": 0.5}], "way": [True, False], "seconds": 2.0}
     np.savez(tmp_path / "checkpoint.npz", position=np.array(json.dumps(position)))
-    assert Checkpoint(tmp_path / "checkpoint.npz").position().compile_mode == [True, False]
+    assert Checkpoint(tmp_path / "checkpoint.npz").read_position().compile_mode == [True, False]
 
 
 @pytest.fixture(scope="module")
@@ -218,8 +238,8 @@ def run_of_one_epoch(first_epoch, tmp_path):
 @pytest.mark.xdist_group("killed")
 class TestRuns:
     @pytest.mark.large
-    def test_a_run_killed_at_random_moments_ends_as_one_that_is_not(self, tmp_path, uninterrupted_run):
-        draw = random.Random(0)
+    def test_a_run_killed_at_random_moments_has_the_numbers_of_an_uninterrupted_one(self, tmp_path, uninterrupted_run):
+        generator = random.Random(0)
         command = [sys.executable, "-m", "zoo.cli", "train"]
         start = [*command, "dropout_mlp", "--dataset", "moons", "--epochs", "4", "--batch-size", "16", "--seed", "3",
                  "--checkpoint-every", "7", "--run-dir", str(tmp_path / "killed")]  # fmt: skip
@@ -228,7 +248,7 @@ class TestRuns:
         for _ in range(12):
             process = subprocess.Popen(arguments, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
             wait_for_checkpoint(tmp_path / "killed" / "checkpoint.npz", process)
-            time.sleep(draw.uniform(0, 0.1))
+            time.sleep(generator.uniform(0, 0.1))
             if kills < 3 and process.poll() is None:
                 os.kill(process.pid, signal.SIGKILL)
                 kills += 1
@@ -240,24 +260,24 @@ class TestRuns:
         assert process.returncode == 0, errors[-2000:]
         assert_same_runs(uninterrupted_run, tmp_path / "killed")
 
-    def test_a_kill_while_a_checkpoint_is_written_costs_at_most_an_epoch(self, tmp_path, uninterrupted_run):
+    def test_a_kill_while_a_checkpoint_is_written_loses_at_most_an_epoch(self, tmp_path, uninterrupted_run):
         program = """
 import os, signal, sys
 import numpy as np, zoo
 savez, calls = np.savez, []
-def killed_in_the_middle(path, **arrays):
+def save_or_kill(path, **arrays):
     calls.append(path)
     if len(calls) == 3:
         savez(path, **{name: arrays[name] for name in list(arrays)[:3]})
         os.kill(os.getpid(), signal.SIGKILL)
     savez(path, **arrays)
-np.savez = killed_in_the_middle
+np.savez = save_or_kill
 zoo.train("dropout_mlp", "moons", epochs=4, batch_size=16, seed=3, run_dir=sys.argv[1], progress=False)
 """
         folder = tmp_path / "killed"
-        done = subprocess.run([sys.executable, "-c", program, str(folder)], cwd=ROOT, capture_output=True)
-        assert done.returncode == -signal.SIGKILL
-        assert Checkpoint(folder / "checkpoint.npz").position().epoch == 2
+        process = subprocess.run([sys.executable, "-c", program, str(folder)], cwd=ROOT, capture_output=True)
+        assert process.returncode == -signal.SIGKILL
+        assert Checkpoint(folder / "checkpoint.npz").read_position().epoch == 2
         assert len(pd.read_csv(folder / "metrics.csv")) == 3  # ahead of the checkpoint
         zoo.resume(folder, progress=False)
         assert_same_runs(uninterrupted_run, folder)
@@ -269,25 +289,25 @@ zoo.train("dropout_mlp", "moons", epochs=4, batch_size=16, seed=3, run_dir=sys.a
         assert zoo.resume(run.folder, progress=False).seconds == longer.seconds
         assert_same_runs(uninterrupted_run, run.folder)
 
-    def test_a_folder_without_a_run_is_refused(self, tmp_path):
+    def test_a_folder_without_a_run_is_rejected(self, tmp_path):
         with pytest.raises(InvalidValue, match="There is no run in .*: it has no config.json"):
             zoo.resume(tmp_path, progress=False)
 
-    def test_a_run_on_other_data_is_refused(self, run_of_one_epoch):
+    def test_a_run_on_other_data_is_rejected(self, run_of_one_epoch):
         config = json.loads((run_of_one_epoch / "config.json").read_text())
         config["dataset"]["digest"] = "0" * 64
         (run_of_one_epoch / "config.json").write_text(json.dumps(config))
         with pytest.raises(InvalidValue, match="The data set moons is not the one that the run was trained on"):
             zoo.resume(run_of_one_epoch, epochs=2, progress=False)
 
-    def test_a_folder_that_cannot_be_written_ends_the_run_with_a_sentence(self, run_of_one_epoch, monkeypatch):
-        def refused(*_, **__):
+    def test_a_folder_that_cannot_be_written_ends_the_run_with_an_error(self, run_of_one_epoch, monkeypatch):
+        def fail(*_, **__):
             raise PermissionError(13, "Permission denied")
 
-        monkeypatch.setattr(pd.DataFrame, "to_csv", refused)
+        monkeypatch.setattr(pd.DataFrame, "to_csv", fail)
         with pytest.raises(RunFailed, match="metrics.csv cannot be written: Permission denied. What was there"):
             zoo.resume(run_of_one_epoch, epochs=2, progress=False)
-        assert Checkpoint(run_of_one_epoch / "checkpoint.npz").position().epoch == 1
+        assert Checkpoint(run_of_one_epoch / "checkpoint.npz").read_position().epoch == 1
 
 
 def wait_for_checkpoint(path, process):

@@ -1,4 +1,4 @@
-"""Convolutions as matrix products give what convolutions give."""
+"""Convolutions as matrix products have the same outputs and gradients."""
 
 import keras
 import numpy as np
@@ -53,7 +53,7 @@ def test_grouped_and_dilated_convolutions_are_left_out():
     assert find_convolutions(model) == []
 
 
-def lenet(x):
+def create_lenet(x):
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
         [
@@ -73,17 +73,17 @@ def test_a_training_has_the_weights_of_keras_fit_in_every_compile_mode(tmp_path,
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     random = np.random.default_rng(0)
     x, y = random.uniform(size=(55, 8, 8, 1)).astype("float32"), random.integers(3, size=55)
-    stock = lenet(x)
-    stock.fit(x, y, batch_size=10, epochs=2, shuffle=False, verbose=0)
+    keras_model = create_lenet(x)
+    keras_model.fit(x, y, batch_size=10, epochs=2, shuffle=False, verbose=0)
     for name, mode in MODES.items():
-        ours = lenet(x)
-        monkeypatch.setattr("zoo.loop.session.choose_compile_mode", _always(mode))
-        fit(ours, x, y, batch_size=10, epochs=2, shuffle=False, verbose=0)
-        for one, other in zip(ours.get_weights(), stock.get_weights(), strict=True):
-            np.testing.assert_allclose(one, other, atol=1e-5, err_msg=name)
+        loop_model = create_lenet(x)
+        monkeypatch.setattr("zoo.loop.session.choose_compile_mode", _choose_always(mode))
+        fit(loop_model, x, y, batch_size=10, epochs=2, shuffle=False, verbose=0)
+        for weight, expected in zip(loop_model.get_weights(), keras_model.get_weights(), strict=True):
+            np.testing.assert_allclose(weight, expected, atol=1e-5, err_msg=name)
 
 
-def _always(mode):
+def _choose_always(mode):
     return lambda compile_steps, rows, **_: (compile_steps(mode), mode)
 
 
@@ -92,11 +92,13 @@ def test_a_checkpoint_keeps_the_compile_mode(tmp_path, monkeypatch):
     random = np.random.default_rng(0)
     x, y = random.uniform(size=(40, 8, 8, 1)).astype("float32"), random.integers(3, size=40)
     with monkeypatch.context() as patched:
-        patched.setattr("zoo.loop.session.choose_compile_mode", _always(CompileMode(jit_compile=True, products=True)))
-        uninterrupted = lenet(x)
+        patched.setattr(
+            "zoo.loop.session.choose_compile_mode", _choose_always(CompileMode(jit_compile=True, products=True))
+        )
+        uninterrupted = create_lenet(x)
         fit(uninterrupted, x, y, batch_size=10, epochs=4, verbose=0)
-        fit(lenet(x), x, y, batch_size=10, epochs=2, verbose=0, checkpoint=tmp_path / "run.npz")
-    resumed = lenet(x)
+        fit(create_lenet(x), x, y, batch_size=10, epochs=2, verbose=0, checkpoint=tmp_path / "run.npz")
+    resumed = create_lenet(x)
     fit(resumed, x, y, batch_size=10, epochs=4, verbose=0, checkpoint=tmp_path / "run.npz")
-    for one, other in zip(uninterrupted.get_weights(), resumed.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
+    for expected, weight in zip(uninterrupted.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, expected)
