@@ -91,6 +91,7 @@ class TestWorkers:
             path.name for path in (tmp_path / "one").iterdir()
         }
 
+    @pytest.mark.large
     def test_a_killed_worker_ends_the_others_and_the_run_resumes_from_its_checkpoint(self, tmp_path):
         run = tmp_path / "run"
         command = [

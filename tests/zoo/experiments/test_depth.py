@@ -12,11 +12,13 @@ def outcome(tmp_path_factory):
     return experiments.run("depth", "digits", run_dir=tmp_path_factory.mktemp("runs") / "run", **QUICK)
 
 
+@pytest.mark.large
 def test_it_writes_its_table_and_figure(outcome):
     _, folder = outcome
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "depth.png", "nets.csv", "summary.csv"]
 
 
+@pytest.mark.large
 def test_every_net_is_trained_once_with_the_right_number_of_parameters(outcome):
     nets = outcome[0].tables["nets"]
     kinds = {(kind, d, n) for kind, d, n in nets[["kind", "depth", "parameters"]].itertuples(index=False)}

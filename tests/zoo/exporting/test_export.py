@@ -10,8 +10,13 @@ from zoo.errors import InvalidValue, RunFailed
 from zoo.exporting import check
 from zoo.exporting.signatures import signatures
 
+# One model per kind of signature; the others are large.
+FEW = {"autoencoder", "deep_mlp", "generative_dbn", "lenet5", "rbm"}
 
-@pytest.mark.parametrize("name", zoo.list_models())
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in FEW else pytest.mark.large) for name in zoo.list_models()]
+)
 def test_every_model_exports_and_its_outputs_are_verified(name, tmp_path):
     exported = zoo.export(zoo.create(name), tmp_path / name)
     assert exported.path == tmp_path / name / "1"

@@ -43,6 +43,7 @@ def served(exported, signature, **inputs):
     return function(**{name: tf.constant(value) for name, value in inputs.items()})
 
 
+@pytest.mark.large
 def test_trained_on_two_replicas(tmp_path):
     command = [sys.executable, "-c", ON_TWO_REPLICAS, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)

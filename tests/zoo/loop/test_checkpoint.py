@@ -305,7 +305,9 @@ zoo.train("dropout_mlp", "moons", epochs=4, batch_size=16, seed=3, run_dir=sys.a
             raise PermissionError(13, "Permission denied")
 
         monkeypatch.setattr(pd.DataFrame, "to_csv", fail)
-        with pytest.raises(RunFailed, match="metrics.csv cannot be written: Permission denied. What was there"):
+        with pytest.raises(
+            RunFailed, match="metrics.csv cannot be written: Permission denied. An earlier version of it is intact"
+        ):
             zoo.resume(run_of_one_epoch, epochs=2, progress=False)
         assert Checkpoint(run_of_one_epoch / "checkpoint.npz").read_position().epoch == 1
 

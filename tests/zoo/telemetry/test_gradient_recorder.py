@@ -241,6 +241,7 @@ def test_norm_before_clipping_and_share_of_clipped_updates_are_recorded(points, 
     assert 0 < epochs["clipped"].mean() < 1
 
 
+@pytest.mark.large
 def test_two_replicas_record_the_same_as_one_device():
     program = """
 import json, sys

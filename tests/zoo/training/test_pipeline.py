@@ -97,10 +97,10 @@ class TestResume:
     @pytest.mark.parametrize(
         ("name", "at"),
         [
-            *(pytest.param("dbn", at, marks=pytest.mark.xdist_group("dbn")) for at in [(2, 0), (4, 1)]),
-            pytest.param("stacked_autoencoder", (2, 1), marks=pytest.mark.xdist_group("stacked_autoencoder")),
-            pytest.param(
-                "generative_dbn", (4, 1), marks=[pytest.mark.xdist_group("generative_dbn"), pytest.mark.large]
+            pytest.param("dbn", (2, 0), marks=pytest.mark.xdist_group("dbn")),
+            *(
+                pytest.param(name, at, marks=[pytest.mark.xdist_group(name), pytest.mark.large])
+                for name, at in [("dbn", (4, 1)), ("stacked_autoencoder", (2, 1)), ("generative_dbn", (4, 1))]
             ),
         ],
     )

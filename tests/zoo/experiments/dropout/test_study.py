@@ -63,6 +63,7 @@ def test_thinned_nets_are_those_with_some_units_removed(keep, depth):
         np.testing.assert_allclose(outputs[number], softmax(h @ weights[-2] + weights[-1]), rtol=1e-10)
 
 
+@pytest.mark.large
 def test_the_mean_of_random_thinned_nets_is_that_of_all():
     """Keras drops units at random; `enumerate_thinned` removes every set of them."""
     keras.utils.set_random_seed(0)

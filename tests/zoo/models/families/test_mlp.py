@@ -72,6 +72,7 @@ def test_max_norm_bounds_the_incoming_weights(points):
         assert norms.max() == pytest.approx(0.5, rel=1e-5)
 
 
+@pytest.mark.large
 def test_the_gradient_vanishes_through_sigmoid_layers_and_not_through_relu_layers():
     """Averaged over seeds, the first of four sigmoid layers has a far smaller bias gradient than the last."""
     x = np.random.default_rng(0).uniform(size=(200, 784)).astype("float32")
