@@ -8,17 +8,6 @@ import numpy as np
 import pytest
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
-def pytest_collection_modifyitems(items):
-    """Runs the tests that share a fixture in one process, so that it is set up only once."""
-    for item in items:
-        fixtures = item._fixtureinfo.name2fixturedefs.values()  # pytest has no public name for them
-        shared = {definitions[-1].scope: definitions[-1].baseid for definitions in fixtures}
-        group = shared.get("module") or shared.get("class")
-        if group and not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(autouse=True)
 def _seeded(request):
     """Draws the same random numbers in each test, whatever ran before it."""

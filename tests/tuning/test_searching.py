@@ -79,7 +79,6 @@ def small(tmp_path_factory):
     return result
 
 
-@pytest.mark.xdist_group("small search")
 def test_a_search_ends_in_a_table_that_a_csv_and_the_folders_of_its_trials_have_too(small):
     frame = small.frame
     assert frame["trial"].tolist() == [0, 1]
@@ -96,7 +95,6 @@ def test_a_search_ends_in_a_table_that_a_csv_and_the_folders_of_its_trials_have_
     pd.testing.assert_frame_equal(drop_seconds(table), drop_seconds(frame), check_dtype=False)
 
 
-@pytest.mark.xdist_group("small search")
 def test_zoo_train_repeats_a_trial(tmp_path, small):
     run = tuning.train(small.folder, trial=1, run_dir=tmp_path / "run", progress=False)
     assert run.metrics["val_accuracy"].tolist() == read_result(small.folder, 1)["history"]
@@ -110,14 +108,12 @@ def test_zoo_train_repeats_a_trial(tmp_path, small):
         tuning.train(small.folder, trial=7)
 
 
-@pytest.mark.xdist_group("small search")
 def test_the_same_seed_gives_the_same_table_and_another_seed_another(tmp_path, small):
     again, other = (search(tmp_path / str(seed), seed=seed).frame for seed in (0, 1))
     pd.testing.assert_frame_equal(drop_seconds(small.frame), drop_seconds(again), check_exact=True)
     assert not small.frame["hidden"].equals(other["hidden"])
 
 
-@pytest.mark.xdist_group("small search")
 def test_the_same_call_resumes_and_trains_no_finished_trial_again(tmp_path, small):
     shutil.copytree(small.folder, tmp_path / "search")
     with record_trainings() as trained:
@@ -230,7 +226,6 @@ def deep(tmp_path_factory):
     return search(folder, space, algorithm="grid", max_trials=None, **options)
 
 
-@pytest.mark.xdist_group("deep search")
 def test_the_gradient_can_be_the_objective(deep):
     assert deep.frame.set_index("depth")["objective"].idxmax() == 1
     row = deep.frame.iloc[1]
@@ -238,7 +233,6 @@ def test_the_gradient_can_be_the_objective(deep):
     assert row["objective"] == pytest.approx(row["gradient_end/hidden_1"] / row["gradient_end/output"])
 
 
-@pytest.mark.xdist_group("deep search")
 def test_a_training_whose_gradient_has_vanished_ends_early(deep):
     assert deep.frame["status"].tolist() == ["finished", "vanished"]
     assert deep.frame["epochs"].tolist() == [3, 1]

@@ -12,8 +12,6 @@ import pytest
 
 from zoo.distribution.workers import free_ports
 
-pytestmark = pytest.mark.xdist_group("distribution")  # all tests of a kind share its processes
-
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
 import json, sys

@@ -108,7 +108,6 @@ def trainings(points, tmp_path_factory):
     return train_both
 
 
-@pytest.mark.xdist_group("resumed")
 @pytest.mark.parametrize(
     ("epoch", "call", "jit_compile"),
     [*((*moment, False) for moment in MOMENTS), pytest.param(2, 1, True, marks=pytest.mark.large)],
@@ -235,7 +234,6 @@ def run_of_one_epoch(first_epoch, tmp_path):
     return shutil.copytree(first_epoch, tmp_path / "run")
 
 
-@pytest.mark.xdist_group("killed")
 class TestRuns:
     @pytest.mark.large
     def test_a_run_killed_at_random_moments_has_the_numbers_of_an_uninterrupted_one(self, tmp_path, uninterrupted_run):

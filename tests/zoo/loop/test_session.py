@@ -39,7 +39,6 @@ def test_a_callback_that_is_content_with_calls_is_called_once_per_call(points):
     assert counter.ends == (5, 6)
 
 
-@pytest.mark.xdist_group("recorded by Keras")
 @pytest.mark.parametrize(
     ("every", "jit_compile"),
     [

@@ -24,8 +24,6 @@ SMALL = {
     "stacked_autoencoder": {"width": 12, "depth": 2},
     "generative_dbn": {"hidden": (12, 12), "top": 16},
 }
-# The tests of a model share its runs, so they run in one process.
-MODELS = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in SMALL]
 STAGES = {
     "dbn": ["1-hidden_1", "2-hidden_2", "3-classifier"],
     "stacked_autoencoder": ["1-hidden_1", "2-hidden_2", "3-classifier"],
@@ -59,7 +57,7 @@ def whole(tmp_path_factory):
     return functools.cache(lambda name, **options: train(tmp_path_factory.mktemp("whole") / "run", name, **options))
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", SMALL)
 def test_each_stage_has_a_folder_a_history_and_gradients(whole, name):
     run = whole(name)
     assert sorted(path.name for path in run.folder.iterdir() if path.is_dir()) == STAGES[name]
@@ -86,7 +84,6 @@ def test_the_layers_of_the_classifier_are_those_of_the_stages(tmp_path):
     np.testing.assert_allclose(run.model.get_layer("output").kernel, output.kernel, atol=1e-6)
 
 
-@pytest.mark.xdist_group("dbn")
 def test_equal_seeds_give_equal_runs(tmp_path, whole):
     one, same, other = whole("dbn"), train(tmp_path / "run"), whole("dbn", seed=1)
     assert_same_run(one, same)
@@ -97,11 +94,10 @@ class TestResume:
     @pytest.mark.parametrize(
         ("name", "at"),
         [
-            pytest.param("dbn", (2, 0), marks=pytest.mark.xdist_group("dbn")),
-            *(
-                pytest.param(name, at, marks=[pytest.mark.xdist_group(name), pytest.mark.large])
-                for name, at in [("dbn", (4, 1)), ("stacked_autoencoder", (2, 1)), ("generative_dbn", (4, 1))]
-            ),
+            ("dbn", (2, 0)),
+            pytest.param("dbn", (4, 1), marks=pytest.mark.large),
+            pytest.param("stacked_autoencoder", (2, 1), marks=pytest.mark.large),
+            pytest.param("generative_dbn", (4, 1), marks=pytest.mark.large),
         ],
     )
     def test_an_interrupted_run_ends_with_the_weights_of_a_whole_one(self, tmp_path, monkeypatch, whole, name, at):
@@ -144,7 +140,6 @@ class TestResume:
         process.wait()
         assert_same_run(whole, zoo.resume(tmp_path / "run", progress=False))
 
-    @pytest.mark.xdist_group("dbn")
     def test_a_stage_of_another_configuration_is_an_error(self, tmp_path, whole):
         one, other = shutil.copytree(whole("dbn").folder, tmp_path / "run"), whole("dbn", seed=1)
         config = (other.folder / "2-hidden_2" / "config.json").read_text()
