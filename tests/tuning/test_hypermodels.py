@@ -22,7 +22,7 @@ def make(model="shallow_mlp", dataset="moons", **parameters):
         (keras_tuner.RandomSearch, {"max_trials": 2, "seed": 1}),
         (keras_tuner.BayesianOptimization, {"max_trials": 2, "seed": 1}),
         (keras_tuner.GridSearch, {}),
-        (keras_tuner.Hyperband, {"max_epochs": 3, "factor": 3, "seed": 1}),
+        pytest.param(keras_tuner.Hyperband, {"max_epochs": 3, "factor": 3, "seed": 1}, marks=pytest.mark.large),
     ],
 )
 @pytest.mark.filterwarnings("ignore")  # of KerasTuner's and Keras' own

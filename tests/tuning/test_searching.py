@@ -108,6 +108,7 @@ def test_zoo_train_repeats_a_trial(tmp_path, small):
         tuning.train(small.folder, trial=7)
 
 
+@pytest.mark.large
 def test_the_same_seed_gives_the_same_table_and_another_seed_another(tmp_path, small):
     again, other = (search(tmp_path / str(seed), seed=seed).frame for seed in (0, 1))
     pd.testing.assert_frame_equal(drop_seconds(small.frame), drop_seconds(again), check_exact=True)
@@ -123,6 +124,7 @@ def test_the_same_call_resumes_and_trains_no_finished_trial_again(tmp_path, smal
     assert len(trained) == 1
 
 
+@pytest.mark.large
 def test_hyperband_continues_the_best_trials_where_their_training_ended(tmp_path):
     space = SMALL.with_({**FIXED, "learning_rate": Range(1e-3, 1e-1, log=True)})
     result = search(tmp_path / "search", space, algorithm="hyperband", max_trials=5, epochs=3)
@@ -250,6 +252,7 @@ def test_the_median_rule_by_hand():
     assert not worse([0, 0, 0, 0], others, maximize=True)  # none went so far
 
 
+@pytest.mark.large
 def test_a_training_that_is_worse_than_the_median_ends_early(tmp_path):
     penalties = Choice([0.0, 1e-6, 2e-6, 3e-6, 4e-6, 100.0])
     space = SMALL.with_({**FIXED, "hidden": 20, "batch_size": 16, "learning_rate": 0.02, "l2": penalties})

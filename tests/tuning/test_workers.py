@@ -46,6 +46,7 @@ def list_begun(project):
     return [path.parent.name for path in project.glob("trial_*/begun.json")]
 
 
+@pytest.mark.large
 def test_a_killed_worker_is_started_again_and_its_trial_tried_again(project):
     killed = []
 
@@ -70,7 +71,8 @@ def test_a_killed_worker_is_started_again_and_its_trial_tried_again(project):
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.large)])
+@pytest.mark.large
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_without_the_launcher_no_process_is_left_and_the_search_can_be_resumed(project, number):
     launcher = start(project, "--workers", "2", "--epochs", "20")
     wait_until(lambda: read_finished(project))

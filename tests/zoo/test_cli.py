@@ -246,6 +246,7 @@ def test_data_that_cannot_be_had_end_with_exit_code_1(run, empty_machine):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+@pytest.mark.large
 def test_ctrl_c_ends_tidily_with_exit_code_130(tmp_path):
     folder = tmp_path / "run"
     arguments = ["train", "deep_mlp", "--epochs", "100000", "--run-dir", str(folder)]

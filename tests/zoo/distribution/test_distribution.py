@@ -12,6 +12,7 @@ import pytest
 
 from zoo.distribution.workers import free_ports
 
+pytestmark = pytest.mark.large
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
 import json, sys

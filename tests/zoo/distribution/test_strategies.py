@@ -76,6 +76,7 @@ def test_mixed_precision_computes_in_half_precision_with_weights_in_single(tmp_p
 
 
 class TestWorkers:
+    @pytest.mark.large
     def test_two_processes_write_the_run_of_one(self, tmp_path):
         arguments = ["deep_mlp", "--dataset", "moons", "--epochs", "2", "--run-dir"]
         for folder, options in (("one", []), ("two", ["--workers", "2"])):

@@ -11,7 +11,7 @@ from zoo.exporting import check
 from zoo.exporting.signatures import signatures
 
 # One model per kind of signature; the others are large.
-FEW = {"autoencoder", "deep_mlp", "generative_dbn", "lenet5", "rbm"}
+FEW = {"deep_mlp", "lenet5", "rbm"}
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,7 @@ def test_an_ensemble_is_one_model_whose_members_can_be_asked(few, tmp_path):
     np.testing.assert_allclose(served(exported, "serve", images=raw)["probabilities"], of_each.mean(axis=1), atol=1e-6)
 
 
+@pytest.mark.large
 def test_the_run_of_a_fine_tuned_dbn(few, tmp_path):
     how = {"options": {"depth": 1, "width": 8}, "epochs": 1, "pretraining_epochs": 1}
     run = zoo.train("dbn", few, run_dir=tmp_path / "run", progress=False, **how)

@@ -145,6 +145,7 @@ class TestPartition:
         rbm = made(visible, hidden)
         assert rbm.log_partition(method="exact").value == pytest.approx(logsumexp(-all_energies(rbm)), rel=1e-6)
 
+    @pytest.mark.large
     def test_annealing_is_within_three_standard_errors_of_50_exact_values(self):
         misses = []
         for seed in range(50):

@@ -258,6 +258,7 @@ class TestRuns:
         assert process.returncode == 0, errors[-2000:]
         assert_same_runs(uninterrupted_run, tmp_path / "killed")
 
+    @pytest.mark.large
     def test_a_kill_while_a_checkpoint_is_written_loses_at_most_an_epoch(self, tmp_path, uninterrupted_run):
         program = """
 import os, signal, sys

@@ -33,6 +33,7 @@ def test_a_row_is_trained_for_each_seed_and_filled_in(results, tmp_path):
     pd.testing.assert_frame_equal(reproduction.read(results), table)
 
 
+@pytest.mark.large
 def test_the_likelihood_of_an_rbm_is_estimated(tmp_path):
     table = reproduction.read().head(1).assign(
         row="rbm", model="rbm", data="digits", recipe="density", options="hidden=8 epochs=2", seeds="1", validation="",

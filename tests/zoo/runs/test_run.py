@@ -49,6 +49,7 @@ def test_the_repr_is_short(opened):
     assert len(repr(opened)) < 300
 
 
+@pytest.mark.large
 def test_a_pretrained_run_has_its_stages(tmp_path):
     run = zoo.train("dbn", epochs=1, pretraining_epochs=1, run_dir=tmp_path / "run", progress=False,
                     options={"width": 4, "depth": 2}, recipe="hinton")  # fmt: skip

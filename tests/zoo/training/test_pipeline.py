@@ -57,7 +57,9 @@ def whole(tmp_path_factory):
     return functools.cache(lambda name, **options: train(tmp_path_factory.mktemp("whole") / "run", name, **options))
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(
+    "name", ["dbn", "stacked_autoencoder", pytest.param("generative_dbn", marks=pytest.mark.large)]
+)
 def test_each_stage_has_a_folder_a_history_and_gradients(whole, name):
     run = whole(name)
     assert sorted(path.name for path in run.folder.iterdir() if path.is_dir()) == STAGES[name]
@@ -84,6 +86,7 @@ def test_the_layers_of_the_classifier_are_those_of_the_stages(tmp_path):
     np.testing.assert_allclose(run.model.get_layer("output").kernel, output.kernel, atol=1e-6)
 
 
+@pytest.mark.large
 def test_equal_seeds_give_equal_runs(tmp_path, whole):
     one, same, other = whole("dbn"), train(tmp_path / "run"), whole("dbn", seed=1)
     assert_same_run(one, same)
@@ -159,6 +162,7 @@ class TestLabels:
         assert steps[2] <= 3  # one batch of 20 per epoch
         assert steps[3] <= 2
 
+    @pytest.mark.large
     def test_additional_unlabelled_examples(self, tmp_path):
         more = np.random.default_rng(0).uniform(size=(100, 8, 8, 1))
         run = train(tmp_path / "run", unlabelled=more)

@@ -127,6 +127,7 @@ def test_an_existing_run_folder_is_not_changed(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+@pytest.mark.large
 def test_runs_without_a_folder_get_different_ones(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("time.strftime", lambda *_: "20150101-000000")
