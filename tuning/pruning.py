@@ -27,6 +27,8 @@ class EarlyStop(keras.callbacks.Callback):
         report: Function that is called after each epoch with the epoch and their number.
     """
 
+    restores_itself = True
+
     def __init__(
         self,
         recorder: GradientRecorder,

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.errors import RunFailed
+from zoo.loop.callback_state import CallbackState, decode
 from zoo.utils.files import replacing
 
 
@@ -23,7 +24,9 @@ class Position:
     Args:
         epoch: Number of finished epochs. Defaults to 0.
         step: Number of finished steps in the next epoch. Defaults to 0.
-        history: Metrics of each finished epoch. Defaults to none.
+        callbacks: State of each callback, as `capture_states` returns it. Defaults to none.
+        arrays: Arrays that these refer to. Defaults to none.
+        stopped: Epoch to train to of a training that a callback has stopped earlier. Defaults to 0.
         compile_mode: `CompileMode` of the steps, since another one would change the last bit of the numbers.
             Defaults to None, for a training that has not begun.
         seconds: Duration so far. Defaults to 0.
@@ -31,9 +34,26 @@ class Position:
 
     epoch: int = 0
     step: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
+    callbacks: list[CallbackState] = field(default_factory=list)
+    arrays: list[np.ndarray] = field(default_factory=list)
+    stopped: int = 0
     compile_mode: tuple[bool, bool] | None = None
     seconds: float = 0.0
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """Metrics of each finished epoch."""
+        state: dict[str, Any] = next((each["state"] for each in self.callbacks if each["class"] == "History"), {})
+        columns = decode(state.get("history", {"dict": {}}), self.arrays)
+        rows: list[dict[str, Any]] = [{} for _ in range(self.epoch)]
+        for name, values in columns.items():
+            for row, value in zip(rows, values, strict=False):
+                row[name] = value
+        return rows
+
+    def is_finished(self, epochs: int) -> bool:
+        """Returns whether a training to an epoch, counted from 1, has ended."""
+        return max(self.epoch, self.stopped) >= epochs
 
 
 class Checkpoint:
@@ -59,10 +79,12 @@ class Checkpoint:
         }
         if not self._writes:
             return
+        values |= {f"callbacks {number}": array for number, array in enumerate(position.arrays)}
+        facts = {name: value for name, value in vars(position).items() if name != "arrays"}
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(self.path) as temporary:
-                np.savez(temporary, position=np.array(json.dumps(vars(position))), **values)
+                np.savez(temporary, position=np.array(json.dumps(facts)), **values)
         except OSError as error:
             previous = " The previous one is intact." if self.path.exists() else ""
             raise RunFailed(
@@ -80,9 +102,9 @@ class Checkpoint:
         try:
             with self.path.open("rb") as file, np.load(file, allow_pickle=False) as content:
                 position = json.loads(str(content["position"]))
-            if "way" in position:  # in files of version 0.1.0
-                position["compile_mode"] = position.pop("way")
-            return Position(**position)
+                count = sum(name.startswith("callbacks ") for name in content.files)
+                arrays = [content[f"callbacks {number}"] for number in range(count)]
+            return Position(**_read_older(position), arrays=arrays)
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise RunFailed(f"{self.path} is not a checkpoint: {error}.") from error
 
@@ -93,7 +115,7 @@ class Checkpoint:
             RunFailed: They belong to another model, optimizer or recorder.
         """
         with np.load(self.path, allow_pickle=False) as content:
-            values: list[Any] = [content[name] for name in sorted(set(content.files) - {"position"}, key=int)]
+            values: list[Any] = [content[name] for name in sorted(filter(str.isdigit, content.files), key=int)]
         shapes, needed = [value.shape for value in values], [tuple(variable.shape) for variable in variables]
         if shapes != needed:
             raise RunFailed(
@@ -102,3 +124,15 @@ class Checkpoint:
             )
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
+
+
+def _read_older(position: dict[str, Any]) -> dict[str, Any]:
+    """Returns the position of a checkpoint of version 0.1.0 as this version writes it; others as they are."""
+    if "way" in position:
+        position["compile_mode"] = position.pop("way")
+    if "history" in position:
+        epochs = position.pop("history")
+        history = {name: {"list": [logs[name] for logs in epochs if name in logs]} for name in (epochs or [{}])[-1]}
+        state = {"history": {"dict": history}, "epoch": {"list": list(range(len(epochs)))}}
+        position["callbacks"] = [{"class": "History", "state": state}]
+    return position

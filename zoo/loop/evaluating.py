@@ -8,7 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from zoo.loop.arrays import count_examples, to_arrays
+from zoo.loop.arrays import count_examples, find_other_type, to_arrays
+from zoo.loop.fallback import needs_every_test_step
 from zoo.loop.steps import Steps, make_variables
 
 Evaluation = Callable[[], dict[str, float]]
@@ -58,6 +59,34 @@ def compile_evaluation(model: keras.Model, data: tuple[Any, ...], batch_size: in
     return evaluate_now
 
 
+def make_validation(
+    model: keras.Model, data: Any, events: keras.callbacks.CallbackList, *, batch_size: int, steps: int | None = None
+) -> Evaluation:
+    """Returns a function that evaluates a model on validation data and calls the callbacks as `model.evaluate` does.
+
+    Args:
+        model: A compiled model with all its variables.
+        data: `(x, y)` or `(x, y, sample_weight)`, or a data set that yields batches of these.
+        events: Callbacks of the training. If one must be called at every step, Keras evaluates the model.
+        batch_size: Number of examples in a batch.
+        steps: Number of batches to evaluate. Defaults to None, for all.
+    """
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    if steps or find_other_type(x, y, sample_weight) or any(map(needs_every_test_step, events.callbacks)):
+        return lambda: model.evaluate(
+            x, y, sample_weight=sample_weight, batch_size=batch_size, steps=steps, callbacks=events, return_dict=True
+        )
+    evaluate_now = compile_evaluation(model, to_arrays(x, y, sample_weight), batch_size)
+
+    def validate() -> dict[str, float]:
+        events.on_test_begin()
+        logs = evaluate_now()
+        events.on_test_end(logs)
+        return logs
+
+    return validate
+
+
 def read_metrics(model: keras.Model, logs: Any) -> dict[str, float]:
     """Returns the metrics after a step: those of the model, or what a custom step returned in their place.
 
@@ -68,4 +97,5 @@ def read_metrics(model: keras.Model, logs: Any) -> dict[str, float]:
     results = model.get_metrics_result()
     if isinstance(logs, dict) and set(logs) != set(results):
         results = logs
-    return {name: float(value) for name, value in results.items()}
+    values: dict[str, Any] = {name: np.asarray(value) for name, value in results.items()}
+    return {name: value.item() if value.ndim == 0 else value for name, value in values.items()}

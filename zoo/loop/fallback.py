@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from zoo.errors import InvalidValue
-from zoo.loop.arrays import are_arrays
-from zoo.loop.batches import OrderedBatches
 
 # Exceptions of Keras and TensorFlow for a step that cannot be traced or compiled.
 CANNOT_BE_COMPILED = (TypeError, NotImplementedError, tf.errors.InvalidArgumentError, tf.errors.UnimplementedError)
 _BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
+_TEST_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
 _SUITABLE_CALLBACKS = (keras.callbacks.ProgbarLogger, keras.callbacks.TerminateOnNaN)
+_OF_FIT = ("fit", "make_train_function", "make_test_function", "evaluate")
 
 
 class SlowFit(UserWarning):
@@ -24,48 +24,65 @@ class SlowFit(UserWarning):
 
 
 def find_fallback_reason(
-    model: keras.Model, x: Any, callbacks: Sequence[keras.callbacks.Callback], *, has_checkpoint: bool
+    model: keras.Model, callbacks: Sequence[keras.callbacks.Callback], validation_data: Any = None
 ) -> str:
-    """Returns why a training cannot run in compiled calls, or an empty string if it can.
+    """Returns why a training on arrays cannot run in compiled calls, or an empty string if it can.
 
     Args:
         model: A compiled model.
-        x: Its inputs.
         callbacks: Callbacks of the training.
-        has_checkpoint: Whether the training writes a checkpoint, which `model.fit` cannot.
-
-    Raises:
-        InvalidValue: A training with a checkpoint cannot run in compiled calls.
+        validation_data: Validation data. Defaults to None.
     """
-    reason, unsuitable = "", [callback for callback in callbacks if _needs_every_step(callback)]
-    if not are_arrays(x):
-        reason = f"its data are a {type(x).__name__}, not arrays"
-    elif model.run_eagerly:
-        reason = "it is compiled with run_eagerly=True"
-    elif unsuitable:
-        name = type(unsuitable[0]).__name__
-        reason = f"the callback {name} must be called at every step, unless it sets content_with_calls = True"
-    if reason and has_checkpoint:
-        raise InvalidValue(f"A training with a checkpoint runs in compiled calls; this one cannot: {reason}.")
-    return reason
+    if isinstance(validation_data, Iterator):
+        return f"its validation data are a {type(validation_data).__name__}, which only Keras continues"
+    overridden = [name for name in _OF_FIT if getattr(type(model), name) is not getattr(keras.Model, name)]
+    if overridden:
+        return f"it has a method {overridden[0]} of its own"
+    if model.run_eagerly:
+        return "it is compiled with run_eagerly=True"
+    if keras.config.max_steps_per_epoch():
+        return f"keras.config.max_steps_per_epoch is {keras.config.max_steps_per_epoch()}"
+    unsuitable = next((type(callback).__name__ for callback in callbacks if _needs_every_step(callback)), "")
+    if unsuitable:
+        return f"the callback {unsuitable} must be called at every step, unless it sets content_with_calls = True"
+    return ""
+
+
+def needs_every_test_step(callback: keras.callbacks.Callback) -> bool:
+    """Returns whether a callback must be called at every step of an evaluation."""
+    if isinstance(callback, (*_SUITABLE_CALLBACKS, keras.callbacks.TensorBoard)):
+        return False
+    return _overrides(callback, _TEST_HOOKS)
 
 
 def fit_with_keras(
-    model: keras.Model, x: Any, reason: str, *, validation_batch_size: int, **options: Any
+    model: keras.Model, x: Any, reason: str, *, has_checkpoint: bool, **options: Any
 ) -> keras.callbacks.History:
     """Trains a model by `model.fit`, with a warning that states the reason.
 
     Args:
         model: A compiled model.
-        x: A data set that yields batches.
+        x: Data of the training, in a form that Keras knows.
         reason: Reason for the warning.
-        validation_batch_size: Number of examples in a batch of the validation, if `x` are `OrderedBatches`.
+        has_checkpoint: Whether the training writes a checkpoint, which `model.fit` cannot.
         **options: Other arguments of `model.fit`.
+
+    Raises:
+        InvalidValue: A training with a checkpoint cannot run in compiled calls, or `batch_size` is given for data that
+            have batches of their own.
     """
+    if not hasattr(x, "shape") and not keras.tree.is_nested(x):
+        if options.get("batch_size") is not None:
+            raise InvalidValue(
+                f"batch_size must be None for a {type(x).__name__}, which has batches of its own; got "
+                f"{options['batch_size']}."
+            )
+        if not isinstance(x, keras.utils.PyDataset):
+            options["shuffle"] = options["shuffle"] and None  # Keras warns that it cannot shuffle
+    if has_checkpoint:
+        raise InvalidValue(f"A training with a checkpoint runs in compiled calls; this one cannot: {reason}.")
     warnings.warn(f"{model.name} is trained step by step by Keras' own fit: {reason}.", SlowFit, stacklevel=3)
-    if isinstance(x, OrderedBatches):
-        return model.fit(x, shuffle=False, validation_batch_size=validation_batch_size, **options)
-    return model.fit(x, shuffle=None, **options)  # Keras warns of any other value
+    return model.fit(x, **options)
 
 
 def _needs_every_step(callback: keras.callbacks.Callback) -> bool:
@@ -74,5 +91,9 @@ def _needs_every_step(callback: keras.callbacks.Callback) -> bool:
     frequency = getattr(callback, "save_freq", getattr(callback, "update_freq", None))
     if frequency is not None:  # ModelCheckpoint and TensorBoard, which otherwise act at the end of an epoch
         return frequency != "epoch"
+    return _overrides(callback, _BATCH_HOOKS)
+
+
+def _overrides(callback: keras.callbacks.Callback, hooks: Sequence[str]) -> bool:
     kind, base = type(callback), keras.callbacks.Callback
-    return any(hook in vars(callback) or getattr(kind, hook) is not getattr(base, hook) for hook in _BATCH_HOOKS)
+    return any(hook in vars(callback) or getattr(kind, hook) is not getattr(base, hook) for hook in hooks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
@@ -13,9 +14,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo.errors import RunFailed
 from zoo.loop.acceleration import CompileMode, choose_compile_mode
 from zoo.loop.arrays import count_examples
 from zoo.loop.batches import draw_order
+from zoo.loop.callback_state import CallbackStates
 from zoo.loop.checkpoint import Checkpoint, Position
 from zoo.loop.convolutions import as_matrix_products
 from zoo.loop.evaluating import read_metrics
@@ -59,9 +62,11 @@ class Session:
         position = (self._checkpoint and self._checkpoint.read_position()) or Position(epoch=initial_epoch)
         make_variables(model, data)
         separate_replica_seeds(model)
-        self.model, self.epochs, self.position, self.history = model, epochs, position, list(position.history)
+        self.model, self.epochs, self.position = model, epochs, position
         self._data, self._batch_size, self._seed = data, batch_size, seed
-        self._checkpoint_every = checkpoint_every
+        self._checkpoint_every, self._callback_states = checkpoint_every, CallbackStates([])
+        self._compiled_with = (model.optimizer, model.loss)
+        self._trained = [variable.path for variable in model.trainable_variables]
         self._examples = count_examples(data)
         self._full_steps = self._examples // batch_size
         self.steps = -(-self._examples // batch_size)
@@ -109,21 +114,59 @@ class Session:
                 break
         return dict(metrics)
 
-    def end_epoch(self, epoch: int, logs: dict[str, float]) -> None:
-        """Adds an epoch to the history and writes the checkpoint."""
-        self.history.append(dict(logs))
+    def begin(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
+        """Keeps the state of the callbacks in the checkpoint from now on. Call it after `on_train_begin`.
+
+        Args:
+            callbacks: All callbacks of the training.
+        """
+        if self._checkpoint:
+            self._callback_states = CallbackStates(callbacks)
+
+    def end_epoch(self, epoch: int) -> None:
+        """Writes the checkpoint after an epoch, counted from 0."""
         self._save(epoch + 1, 0)
 
+    @property
+    def is_resumed(self) -> bool:
+        """Whether the training resumes from a checkpoint."""
+        return self._checkpoint is not None and self.position.compile_mode is not None
+
     def restore(self) -> None:
-        """Restores the variables from the checkpoint, if the training resumes from one."""
-        if self._checkpoint and self.position.compile_mode:
+        """Restores the variables and the callbacks from the checkpoint, if the training resumes from one."""
+        if self._checkpoint and self.is_resumed:
             self._checkpoint.load(self._variables)
             separate_replica_seeds(self.model)
+            self._callback_states.restore(self.position.callbacks, self.position.arrays)
+
+    def check_model(self) -> None:
+        """Checks that no callback has changed what the steps were compiled with.
+
+        Raises:
+            RunFailed: The model has another optimizer or loss.
+        """
+        for name, value, now in zip(
+            ("optimizer", "loss"), self._compiled_with, (self.model.optimizer, self.model.loss), strict=True
+        ):
+            if value is not now:
+                raise RunFailed(f"A callback has replaced the {name} of {self.model.name}; call fit again instead.")
+        if self._trained != (trained := [variable.path for variable in self.model.trainable_variables]):
+            self._trained = trained
+            warnings.warn(
+                f"A callback has changed which weights of {self.model.name} are trainable. This has no effect before "
+                "the model is compiled and fit is called again.",
+                stacklevel=4,
+            )
 
     def _save(self, epoch: int, step: int) -> None:
         if self._checkpoint:
             seconds = self.position.seconds + time.perf_counter() - self._start_time
-            self._checkpoint.save(self._variables, Position(epoch, step, self.history, self._mode, seconds))
+            states, arrays = self._callback_states.capture()
+            stopped = self.epochs if self.model.stop_training else 0
+            self._checkpoint.save(
+                self._variables,
+                Position(epoch, step, states, arrays, stopped=stopped, compile_mode=self._mode, seconds=seconds),
+            )
 
     @property
     def _variables(self) -> list[tf.Variable]:

@@ -29,6 +29,8 @@ class EstimateCurvature(keras.callbacks.Callback):
     Source: LeCun et al., Proc. IEEE 86(11), 1998, appendix C.
     """
 
+    restores_itself = True
+
     def __init__(self, x: np.ndarray, y: np.ndarray, *, examples: int = 500, seed: int = 0) -> None:
         super().__init__()
         self._x, self._y, self._seed = x, y, seed

@@ -47,6 +47,7 @@ class GradientProbe(keras.callbacks.Callback):
     """
 
     content_with_calls = True  # zoo.training.fit may run many steps in one call
+    restores_itself = True  # a checkpoint need not keep its attributes
 
     def __init__(self, x: Any, y: Any, *, every: int | Literal["epoch"] = "epoch") -> None:
         super().__init__()

@@ -62,7 +62,7 @@ class GradientRecorder(keras.callbacks.Callback):
     2      1     2  hidden_2   kernel
     """
 
-    content_with_calls = True  # zoo.training.fit may run many steps in one call
+    content_with_calls = restores_itself = True  # zoo.training.fit may run many steps in one call
 
     def __init__(
         self,

@@ -17,6 +17,7 @@ class Interrupt(keras.callbacks.Callback):
     """
 
     content_with_calls = True
+    restores_itself = True
 
     def __init__(self) -> None:
         super().__init__()

@@ -30,6 +30,7 @@ class ProgressBar(keras.callbacks.Callback):
     """
 
     content_with_calls = True
+    restores_itself = True
 
     def __init__(
         self,

@@ -51,7 +51,7 @@ def run_stage(
     position = checkpoint.read_position()
     if position:
         tables.restore(position.epoch)
-    is_finished = position is not None and position.epoch >= recipe.epochs
+    is_finished = position is not None and position.is_finished(recipe.epochs)
     status: Status = "finished"
     start = time.perf_counter()
     with contextlib.ExitStack() as stack:

@@ -22,6 +22,8 @@ class TableWriter(keras.callbacks.Callback):
         recorder: Recorder of the training; it must come before this callback in the list.
     """
 
+    restores_itself = True
+
     def __init__(self, folder: RunFolder, recorder: GradientRecorder) -> None:
         super().__init__()
         self._folder, self._recorder = folder, recorder

@@ -52,6 +52,16 @@ def get_variable_index(optimizer: keras.Optimizer, variable: Any) -> int:
     return _method(optimizer, "_get_variable_index", "The optimizer's state cannot be found")(variable)
 
 
+def get_restored_epoch(model: keras.Model) -> int | None:
+    """Returns the number of finished epochs that the callback `BackupAndRestore` has restored, or None.
+
+    The callback tells the model in `on_train_begin`, and `fit` reads it there.
+    """
+    if not hasattr(model, "_initial_epoch"):
+        raise _missing("BackupAndRestore cannot be used", type(model).__name__, "_initial_epoch")
+    return model._initial_epoch
+
+
 def check_gradient_methods(optimizer: keras.Optimizer) -> None:
     """Checks that `wrap_gradient_methods` knows the optimizer.
 
