@@ -89,6 +89,11 @@ def weight_classes(data: tuple[Any, ...], class_weight: Mapping[int, float]) -> 
     return *data, np.array(weights, keras.config.floatx())
 
 
+def count_examples(data: tuple[Any, ...]) -> int:
+    """Returns the number of examples in arrays, as `to_arrays` returns them."""
+    return len(keras.tree.flatten(data)[0])
+
+
 def _to_array(values: Any) -> Any:
     if tf.is_tensor(values):
         return values
@@ -96,11 +101,6 @@ def _to_array(values: Any) -> Any:
     if values.dtype == object:
         raise InvalidValue("Arrays must hold numbers of one type; got objects, such as text or rows of unequal length.")
     return values.astype(keras.config.floatx(), copy=False) if np.issubdtype(values.dtype, np.floating) else values
-
-
-def count_examples(data: tuple[Any, ...]) -> int:
-    """Returns the number of examples in arrays, as `to_arrays` returns them."""
-    return len(keras.tree.flatten(data)[0])
 
 
 def _is_array(values: Any) -> bool:

@@ -15,7 +15,8 @@ import numpy as np
 
 CallbackState = dict[str, Any]  # name of the class, and its attributes, encoded
 _PLAIN = (bool, int, float, str, type(None))
-_OF_KERAS = ("model", "_model", "params", "min_delta")  # what Keras sets at the beginning of each training
+# What Keras sets in each training; it changes the sign of `min_delta` when the training first needs it.
+_OF_KERAS = ("model", "_model", "params", "min_delta")
 _LARGE = 2**20  # bytes above which an array counts as changed only if it was replaced
 
 

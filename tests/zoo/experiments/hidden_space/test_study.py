@@ -14,7 +14,7 @@ QUICK = {"restarts": 2, "updates": 40, "progress": False}
 def outcome(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(hidden_space, "PLANE", {"xor": 2, "moons": 3})
-        patched.setattr(hidden_space, "UNITS", (2,))
+        patched.setattr(hidden_space, "UNITS", (2, 4))
         yield experiments.run("hidden-space", "digits", run_dir=tmp_path_factory.mktemp("runs") / "run", **QUICK)
 
 
@@ -32,7 +32,7 @@ def test_it_writes_its_tables_and_one_figure_per_problem(outcome):
 
 def test_the_best_of_its_restarts_is_shown(outcome):
     nets, summary = outcome[0].tables["nets"], outcome[0].summary
-    assert len(nets) == 2 * len(summary) == 2 * 3
+    assert len(nets) == 2 * len(summary) == 2 * 4
     least = nets.groupby(["dataset", "hidden"])["train_loss"].min()
     for row in summary.itertuples():
         assert row.train_loss == pytest.approx(least[row.dataset, row.hidden], abs=1e-4)
