@@ -45,6 +45,18 @@ def test_an_optimizer_finds_the_state_of_a_variable():
     assert [private.get_variable_index(optimizer, weight) for weight in weights] == [0, 1]
 
 
+def test_the_epoch_that_a_backup_restores_is_read(tmp_path):
+    model = compiled_model()
+    model.build((None, 4))
+    model.optimizer.build(model.trainable_variables)
+    assert private.get_restored_epoch(model) is None
+    backup = keras.callbacks.BackupAndRestore(tmp_path)
+    backup.set_model(model)
+    backup.on_epoch_end(2)
+    backup.on_train_begin()
+    assert private.get_restored_epoch(model) == 3
+
+
 @pytest.mark.parametrize("optimizer", [keras.optimizers.SGD, keras.optimizers.Adam, keras.optimizers.Lion])
 def test_every_update_passes_through_the_reduction_with_its_weights(optimizer):
     passed = []
@@ -158,6 +170,7 @@ class TestMissingNames:
             (lambda: private.build_variables(object(), ()), "variables cannot be created", "_symbolic_build"),
             (lambda: private.list_layers(object()), "cannot be listed", "_flatten_layers"),
             (lambda: private.get_variable_index(object(), 0), "state cannot be found", "_get_variable_index"),
+            (lambda: private.get_restored_epoch(object()), "BackupAndRestore cannot be used", "_initial_epoch"),
             (lambda: private.check_gradient_methods(object()), "cannot be recorded", "_clip_gradients"),
             (lambda: private.get_initial_shape(lambda: 0), "size of a model cannot be checked", "self"),
             (lambda: private.set_oracle_random_state(object(), 0), "cannot be resumed", "_random_state"),
