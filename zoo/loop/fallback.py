@@ -35,7 +35,7 @@ def find_fallback_reason(
     """
     if isinstance(validation_data, Iterator):
         return f"its validation data are a {type(validation_data).__name__}, which only Keras continues"
-    overridden = [name for name in _OF_FIT if getattr(type(model), name) is not getattr(keras.Model, name)]
+    overridden = [name for name in _OF_FIT if _is_overridden(model, name)]
     if overridden:
         return f"it has a method {overridden[0]} of its own"
     if model.run_eagerly:
@@ -83,6 +83,12 @@ def fit_with_keras(
         raise InvalidValue(f"A training with a checkpoint runs in compiled calls; this one cannot: {reason}.")
     warnings.warn(f"{model.name} is trained step by step by Keras' own fit: {reason}.", SlowFit, stacklevel=3)
     return model.fit(x, **options)
+
+
+def _is_overridden(model: keras.Model, name: str) -> bool:
+    method = getattr(type(model), name)
+    # A `fit` with this mark does no more than `adapt` before it calls Keras'.
+    return method is not getattr(keras.Model, name) and not getattr(method, "only_adapts", False)
 
 
 def _needs_every_step(callback: keras.callbacks.Callback) -> bool:

@@ -136,6 +136,8 @@ class BoltzmannMachine(keras.Model):
             self.adapt(x)
         return super().fit(x, y, **options)
 
+    fit.only_adapts = True  # type: ignore[attr-defined]  # so that `zoo.training.fit` need not call it
+
     def adapt(self, x: Any) -> None:
         """Checks the data, and initializes the visible biases to fit them without hidden units.
 
