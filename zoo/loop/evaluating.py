@@ -41,10 +41,8 @@ def compile_evaluation(model: keras.Model, data: tuple[Any, ...], batch_size: in
         batch_size: Number of examples in a batch; it changes the speed, not the metrics.
     """
     examples = count_examples(data)
-    batches, rest = divmod(examples, batch_size)
-    if 0 < rest < model.distribute_strategy.num_replicas_in_sync and batches:
-        batches -= 1  # leaves an example of the last batch for each replica
-    run = Steps(model, model.test_step, data, jit_compile=False, is_training=False)
+    batches = examples // batch_size
+    run = Steps(model, model.test_step, data, jit_compile=False)
     rows, split = np.arange(examples), batches * batch_size
 
     def evaluate_now() -> dict[str, float]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.telemetry.weights import list_optimizers
+from zoo.utils.attributes import replace_attribute
 from zoo.utils.keras_private import build_variables
 
 MAXIMUM_CALL_BYTES = 32 * 2**20  # of the examples that are gathered for one call
@@ -31,17 +33,13 @@ class Steps:
         data: `(x,)`, `(x, y)` or `(x, y, sample_weight)`; each an array or a structure of arrays with the same number
             of examples.
         jit_compile: Whether XLA compiles the calls.
-        is_training: Whether the step updates the weights, so that the gradient of a replica counts by its share.
-            Defaults to True.
     """
 
-    def __init__(
-        self, model: keras.Model, step: Step | Sequence[Step], data: Any, *, jit_compile: bool, is_training: bool = True
-    ) -> None:
-        self._strategy = model.distribute_strategy
+    def __init__(self, model: keras.Model, step: Step | Sequence[Step], data: Any, *, jit_compile: bool) -> None:
+        self._model, self._strategy = model, model.distribute_strategy
         self._data = keras.tree.map_structure(tf.convert_to_tensor, data)
         self._steps = [step] if callable(step) else list(step)
-        self._jit_compile, self._is_training = jit_compile, is_training
+        self._jit_compile = jit_compile
         self._is_random = any("seed_generator" in variable.path for variable in model.variables)
         run_loop, run_step = self._loop_on_replicas, self._step_on_replicas
         if self._strategy.num_replicas_in_sync == 1:
@@ -100,7 +98,8 @@ class Steps:
         function = tf.function(partial(self._step_on_one_replica, step), autograph=False, jit_compile=self._jit_compile)
 
         def run(number: tf.Tensor) -> Any:
-            results = self._strategy.run(function, args=(data, rows[number]))
+            with _weighted_by_share(self._model, rows.shape[-1]):
+                results = self._strategy.run(function, args=(data, rows[number]))
             return keras.tree.map_structure(lambda x: self._strategy.experimental_local_results(x)[0], results)
 
         return run
@@ -108,9 +107,17 @@ class Steps:
     def _step_on_one_replica(self, step: Step, data: Any, rows: tf.Tensor) -> Any:
         context = tf.distribute.get_replica_context()
         replica = int(tf.get_static_value(context.replica_id_in_sync_group))
-        share, weight = _compute_share(rows, replica, context.num_replicas_in_sync)
-        batch = _gather(data, share)
-        return step(_weight_examples(batch, weight) if self._is_training else batch)
+        sizes = _divide(rows.shape[0], context.num_replicas_in_sync)
+        if sizes[replica]:
+            start = sum(sizes[:replica])
+            return step(_gather(data, rows[start : start + sizes[replica]]))
+        # All replicas must run the step: this one repeats an example, which counts nowhere.
+        variables = self._model.metrics_variables
+        values = [tf.identity(variable.value) for variable in variables]
+        results = step(_gather(data, rows[:1]))
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+        return results
 
 
 def make_variables(model: keras.Model, data: tuple[Any, ...]) -> None:
@@ -195,19 +202,37 @@ def _gather(data: Any, rows: tf.Tensor) -> Any:
     return keras.tree.map_structure(lambda values: tf.gather(values, rows), data)
 
 
-def _compute_share(rows: tf.Tensor, replica: int, replicas: int) -> tuple[tf.Tensor, float]:
-    """Returns a replica's part of a batch, and the weight that makes its mean loss count by its size."""
-    examples = rows.shape[0]
-    sizes = [len(part) for part in np.array_split(np.arange(examples), replicas)]
-    start, size = sum(sizes[:replica]), sizes[replica]
-    # A replica without an example computes on one of weight 0.
-    return rows[start : start + size] if size else rows[:1], size * replicas / examples
+def _divide(examples: int, replicas: int) -> list[int]:
+    """Returns the number of examples of a batch that each replica takes."""
+    return [len(part) for part in np.array_split(np.arange(examples), replicas)]
 
 
-def _weight_examples(batch: tuple[Any, ...], weight: float) -> tuple[Any, ...]:
-    if weight == 1:
-        return batch
-    x, y, sample_weight = (*batch, None, None)[:3]
-    examples = tf.shape(keras.tree.flatten(x)[0])[:1]
-    sample_weight = tf.ones(examples) if sample_weight is None else sample_weight
-    return x, y, keras.tree.map_structure(lambda values: values * tf.cast(weight, values.dtype), sample_weight)
+@contextmanager
+def _weighted_by_share(model: keras.Model, examples: int) -> Iterator[None]:
+    """Multiplies, in this block, the gradients that each replica applies by its share of a batch.
+
+    Keras adds up the gradients of the replicas' means, each divided by the number of replicas.
+    """
+    sizes = _divide(examples, replicas := model.distribute_strategy.num_replicas_in_sync)
+    optimizers = list_optimizers(model) if len(set(sizes)) > 1 else []
+    factors = [size * replicas / examples for size in sizes]
+    with ExitStack() as stack:
+        for optimizer in optimizers:
+            weighted = partial(_apply_weighted, optimizer.apply, factors)
+            stack.enter_context(replace_attribute(optimizer, "apply", weighted))
+        yield
+
+
+def _apply_weighted(
+    apply: Callable[..., None], factors: Sequence[float], grads: Sequence[Any], *arguments: Any, **options: Any
+) -> None:
+    factor = tf.constant(factors)[tf.distribute.get_replica_context().replica_id_in_sync_group]
+
+    def multiply(gradient: Any) -> Any:
+        if gradient is None:
+            return None
+        if isinstance(gradient, tf.IndexedSlices):
+            return tf.IndexedSlices(multiply(gradient.values), gradient.indices, gradient.dense_shape)
+        return tf.math.multiply_no_nan(gradient, tf.cast(factor, gradient.dtype))
+
+    apply([multiply(gradient) for gradient in grads], *arguments, **options)
