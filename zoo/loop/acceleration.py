@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 import platform
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +21,7 @@ import tensorflow as tf
 from filelock import FileLock, Timeout
 
 from zoo.distribution.strategies import has_several_workers
+from zoo.errors import InvalidValue
 from zoo.loop.convolutions import find_convolutions
 from zoo.loop.steps import Steps
 from zoo.telemetry.weights import list_optimizers
@@ -43,6 +46,11 @@ class CompileMode(NamedTuple):
     products: bool = False
 
 
+# What TensorFlow raises where XLA does not know an operation, lacks a library, or has no memory.
+XLA_FAILURES = (
+    tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.InternalError, tf.errors.NotFoundError,
+    tf.errors.ResourceExhaustedError,
+)  # fmt: skip
 MODES = {"plain": CompileMode(), "xla": CompileMode(jit_compile=True), "xla, products": CompileMode(True, True)}
 CompileSteps = Callable[[CompileMode], Steps]
 
@@ -70,11 +78,20 @@ def choose_compile_mode(
         steps: Number of steps in the training.
         mode: Mode to use, or None to choose the fastest.
         interval: Interval of recorded steps, as `Steps` takes it. Defaults to (1, 0).
+
+    Raises:
+        InvalidValue: XLA cannot compile the steps, as `mode` requires.
     """
     if mode is None and has_several_workers(model.distribute_strategy):
         mode = MODES["plain"]
     if mode is not None:
-        return compile_steps(mode), mode
+        compiled = compile_steps(mode)
+        if mode.jit_compile and (failure := _find_xla_failure(compiled, rows, interval)):
+            raise InvalidValue(
+                f"jit_compile must be False or 'auto' for {model.name}, which XLA cannot compile: {failure}; got "
+                "True, or the checkpoint of a training with it."
+            )
+        return compiled, mode
     timings = _Timings(model, compile_steps, rows, interval)
     fastest = "plain"
     if timings.get("plain") * steps >= MINIMUM_SECONDS:
@@ -85,6 +102,11 @@ def choose_compile_mode(
                 if name not in timings.compiled and timings.get(name) <= REMEASURE_RATIO * least:
                     timings.measure(name)
         fastest = min(names, key=lambda name: timings.get(name) * (PLAIN_MODE_RATIO if name == "plain" else 1))
+    if MODES[fastest].jit_compile and fastest not in timings.compiled:
+        timings.compiled[fastest] = compile_steps(MODES[fastest])
+        # A metric, say, may have changed since the mode was measured.
+        if _find_xla_failure(timings.compiled[fastest], rows, interval):
+            fastest = "plain"
     return timings.compiled.get(fastest) or compile_steps(MODES[fastest]), MODES[fastest]
 
 
@@ -105,7 +127,8 @@ class _Timings:
         home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
         self._path = home / "classic_zoo" / "seconds_a_step.json"
         self._key = _compute_fingerprint(model, rows.shape[1:])
-        self._seconds: dict[str, float] = self._read().get(self._key, {})
+        remembered: dict[str, float] = self._read().get(self._key, {})
+        self._seconds = {name: seconds for name, seconds in remembered.items() if math.isfinite(seconds)}
         self.compiled: dict[str, Steps] = {}
 
     def get(self, name: str) -> float:
@@ -115,19 +138,22 @@ class _Timings:
         return self._seconds[name]
 
     def measure(self, name: str) -> None:
-        """Measures a mode and remembers its seconds; they are infinite where XLA cannot compile the model."""
-        self.compiled[name] = self._compile_steps(MODES[name])
+        """Measures a mode and remembers its seconds; where XLA fails, they are infinite and are not remembered."""
+        compiled = self._compile_steps(MODES[name])
         try:
-            seconds = _measure_step(self.compiled[name], self._rows, self._interval)
-        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.InternalError):
+            seconds = _measure_step(compiled, self._rows, self._interval)
+        except XLA_FAILURES:
             if name == "plain":
                 raise
-            seconds = float("inf")
+            self._seconds[name] = math.inf
+            return
+        self.compiled[name] = compiled
         self._seconds[name] = min(seconds, self._seconds.get(name, seconds))
         with contextlib.suppress(OSError, Timeout):  # without the file, the mode is measured again next time
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{self._path}.lock", timeout=5), replacing(self._path) as temporary:
-                temporary.write_text(json.dumps({**self._read(), self._key: self._seconds}))
+                measured = {name: seconds for name, seconds in self._seconds.items() if math.isfinite(seconds)}
+                temporary.write_text(json.dumps({**self._read(), self._key: measured}))
 
     def _read(self) -> dict[str, Any]:
         try:
@@ -138,9 +164,7 @@ class _Timings:
 
 
 def _measure_step(run: Steps, rows: np.ndarray, interval: tuple[int, int]) -> float:
-    variables = run.list_variables(rows)
-    values = [tf.identity(variable) for variable in variables]
-    try:
+    with _restored(run.list_variables(rows)):
         _time_call(run, rows, 1, interval)  # compiles
         count = 1
         while _time_call(run, rows, count, interval) < MEASUREMENT_SECONDS and count < len(rows):
@@ -148,6 +172,27 @@ def _measure_step(run: Steps, rows: np.ndarray, interval: tuple[int, int]) -> fl
         # The fixed cost of a call, mostly to gather its examples, is not part of a step, unless a call is one step.
         call = min(_time_call(run, rows, 0, interval) for _ in range(3)) if len(rows) > 1 else 0.0
         return (min(_time_call(run, rows, count, interval) for _ in range(3)) - call) / count
+
+
+def _find_xla_failure(run: Steps, rows: np.ndarray, interval: tuple[int, int]) -> str:
+    """Returns why XLA fails to compile the steps, or an empty string if it compiles them."""
+    count = 0 if len(rows) > 1 else 1  # a call of several steps is compiled as a whole, whether they run or not
+    try:
+        with _restored(run.list_variables(rows) if count else []):
+            _time_call(run, rows, count, interval)
+    except XLA_FAILURES as error:
+        message = str(error.message)
+        if operation := re.search(r"unsupported operations .* on \S+: (\w+)", message):
+            return f"it has no operation {operation[1]}"
+        return message.removeprefix("Graph execution error:").strip().partition("\n")[0]
+    return ""
+
+
+@contextlib.contextmanager
+def _restored(variables: list[tf.Variable]) -> Iterator[None]:
+    values = [tf.identity(variable) for variable in variables]
+    try:
+        yield
     finally:
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
@@ -171,7 +216,7 @@ def _compute_fingerprint(model: keras.Model, shape: tuple[int, ...]) -> str:
         layers,
         [type(optimizer).__name__ for optimizer in list_optimizers(model)],
         str(model.loss),
-        [metric.name for metric in model.metrics],
+        [(type(metric).__qualname__, metric.name) for metric in model.metrics],
         str(model.dtype_policy.name),
         shape,
         (platform.machine(), platform.processor(), os.cpu_count(), devices),

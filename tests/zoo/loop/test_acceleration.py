@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from zoo.errors import InvalidValue
 from zoo.loop import acceleration
 from zoo.loop.acceleration import MODES, CompileMode, choose_compile_mode
+from zoo.training import fit
 
 
 @pytest.fixture
@@ -25,6 +27,7 @@ def measured(monkeypatch, tmp_path):
         return result
 
     monkeypatch.setattr(acceleration, "_measure_step", measure)
+    monkeypatch.setattr(acceleration, "_find_xla_failure", lambda mode, rows, interval: "")
     return seconds, modes
 
 
@@ -92,6 +95,50 @@ def test_a_model_that_xla_cannot_compile_is_trained_without_it(measured):
     seconds, _ = measured
     seconds.update({"plain": 2.0, "xla": tf.errors.InvalidArgumentError(None, None, "no such operation")})
     assert choose_mode(create_model()) == MODES["plain"]
+
+
+@pytest.mark.parametrize("error", [tf.errors.ResourceExhaustedError, tf.errors.NotFoundError])
+def test_a_mode_that_could_not_be_measured_is_measured_again_by_the_next_training(measured, error):
+    seconds, modes = measured
+    seconds.update({"plain": 2.0, "xla": error(None, None, "not now")})
+    model = create_model()
+    assert choose_mode(model) == MODES["plain"]
+    seconds["xla"] = 1.0
+    assert choose_mode(model) == MODES["xla"]
+    assert modes == ["plain", "xla", "xla"]
+
+
+class SumInNumPy(keras.metrics.Sum):
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        super().update_state(tf.reshape(tf.numpy_function(np.sum, [y_pred], tf.float32), ()))
+
+
+class TestNumPyMetric:
+    """XLA cannot compile a metric in NumPy."""
+
+    @pytest.fixture
+    def model(self):
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)], name="perceptron")
+        model.compile("sgd", "mse", metrics=[SumInNumPy()])
+        return model
+
+    def test_xla_is_an_error_before_the_training(self, model, points):
+        callback = keras.callbacks.LambdaCallback(on_train_begin=lambda logs: pytest.fail("The training began."))
+        message = (
+            "jit_compile must be False or 'auto' for perceptron, which XLA cannot compile: it has no operation PyFunc"
+        )
+        with pytest.raises(InvalidValue, match=message):
+            fit(model, *points, batch_size=16, jit_compile=True, callbacks=[callback], verbose=0)
+
+    def test_a_remembered_mode_that_fails_since_is_not_used(self, model, points, tmp_path, monkeypatch):
+        monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+        monkeypatch.setattr(acceleration, "_measure_step", lambda *arguments: pytest.fail("A mode was measured."))
+        monkeypatch.setattr(acceleration, "_compute_fingerprint", lambda *arguments: "this model")
+        (tmp_path / "classic_zoo").mkdir()
+        timings = {"this model": {"plain": 10.0, "xla": 1.0}}
+        (tmp_path / "classic_zoo" / "seconds_a_step.json").write_text(json.dumps(timings))
+        history = fit(model, *points, batch_size=16, verbose=0)
+        assert history.history["sum"][0] != 0
 
 
 def test_a_given_mode_is_not_measured(measured):
