@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -10,9 +11,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo.telemetry.activation_functions import (
+    RANGES,
+    RECTIFIERS,
+    ActivationFunction,
+    list_activation_functions,
+    list_hidden_functions,
+)
+from zoo.telemetry.alarms import GradientWarning
 from zoo.telemetry.schedule import UpdateCounter, run_if
 from zoo.telemetry.stores import Reading, Store, create_variable
-from zoo.telemetry.weights import list_named_layers
 from zoo.utils.attributes import replace_attribute
 
 FORWARD = ("mean", "std", "saturated")
@@ -20,16 +28,13 @@ BACKWARD = ("delta_l2", "delta_rms")
 ACTIVATION_STATISTICS = (*FORWARD, *BACKWARD)
 SATURATED = 0.05  # share of the range of a sigmoid or tanh, at either end
 
-_RANGES = {"sigmoid": (0.0, 1.0), "hard_sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "hard_tanh": (-1.0, 1.0)}
-_RECTIFIERS = ("relu", "relu6", "ReLU")
-_ACTIVATION_LAYERS = (keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.ELU, keras.layers.Softmax)
-
 
 class ActivationTap:
     """Statistics of the activations of a model's layers, and of the error at their pre-activations.
 
     Every layer with an activation function is recorded, in the step that trains the model. Under a distribution
-    strategy the statistics are those of the first replica's share of the batch.
+    strategy the statistics are those of the first replica's share of the batch. A warning names the layers whose
+    activation functions cannot be observed.
 
     Args:
         model: The model.
@@ -41,30 +46,41 @@ class ActivationTap:
     def __init__(
         self, model: keras.Model, optimizer: keras.Optimizer, counter: UpdateCounter, create_store: Callable[..., Store]
     ) -> None:
-        named = [(name, layer, _get_attribute(layer)) for name, layer in list_named_layers(model)]
-        self._rows = tuple((name, "") for name, _, attribute in named if attribute)
-        self._layers = [(layer, attribute) for _, layer, attribute in named if attribute]
+        self._functions = list_activation_functions(model)
+        self._called: set[int] = set()  # positions of the functions that a step has called
+        if hidden := list_hidden_functions(model):
+            warnings.warn(
+                f"Activations are not recorded of functions that {', '.join(hidden)} applies in `call`; keep each "
+                "function in an attribute `activation`, or use keras.layers.Activation.",
+                GradientWarning,
+                stacklevel=2,
+            )
         self._optimizer, self._counter = optimizer, counter
-        shape = (len(self._layers), len(ACTIVATION_STATISTICS))
+        shape = (len(self._functions), len(ACTIVATION_STATISTICS))
         # The mean is recorded of a layer that is called twice in a step, and of a step in several parts.
         self._sum, self._count = create_variable(shape, tf.float64), create_variable(shape, tf.float64)
         # Whether each rectified unit was active for any example since the last record.
         self._active = [
             create_variable((units,), tf.bool, False) if units else None
-            for units in (_count_rectified_units(layer, attribute) for layer, attribute in self._layers)
+            for units in map(_count_rectified_units, self._functions)
         ]
         names = (*ACTIVATION_STATISTICS, "dead")
-        self._store = create_store(len(self._layers), names[:-1] if counter.every is None else names)
+        self._store = create_store(len(self._functions), names[:-1] if counter.every is None else names)
         active = [variable for variable in self._active if variable is not None]
         self.variables = [self._sum, self._count, *active, *self._store.variables]
+
+    @property
+    def missing(self) -> list[str]:
+        """Names of the layers whose activation function no step has called."""
+        return [function.name for number, function in enumerate(self._functions) if number not in self._called]
 
     @contextmanager
     def attached(self) -> Iterator[None]:
         """Observes every step that is traced or run in this block."""
         with ExitStack() as stack:
-            for number, (layer, attribute) in enumerate(self._layers):
-                wrapped = self._wrap(number, getattr(layer, attribute))
-                stack.enter_context(replace_attribute(layer, attribute, wrapped))
+            for number, (_, owner, attribute, *_) in enumerate(self._functions):
+                wrapped = self._wrap(number, getattr(owner, attribute))
+                stack.enter_context(replace_attribute(owner, attribute, wrapped))
             yield
 
     def record(self, update: tf.Tensor) -> None:
@@ -89,7 +105,9 @@ class ActivationTap:
             dead = np.broadcast_to(dead, (*values.shape[:2], 1))
             values = np.concatenate([values[:, :, :place], dead, values[:, :, place:]], axis=2)
             columns = (*columns[:place], "dead", *columns[place:])
-        return Reading(recorded, values, self._rows, columns)
+        called = sorted(self._called)
+        rows = tuple((self._functions[number].name, "") for number in called)
+        return Reading(recorded, values[:, called], rows, columns)
 
     def clear(self) -> None:
         """Removes all records."""
@@ -109,13 +127,18 @@ class ActivationTap:
         return self._counter.is_due(self._counter.updates + 1)
 
     def _wrap(self, number: int, activation: Callable[..., Any]) -> Callable[..., Any]:
-        limits = _RANGES.get(_get_name(activation))
+        function = self._functions[number]
+        limits = RANGES.get(function.function)
 
         def observe(inputs: Any, *args: Any, **kwargs: Any) -> Any:
-            outputs = activation(self._observe_error(number, inputs), *args, **kwargs)
-            if tf.is_tensor(outputs):
+            if function.is_given_input:
+                inputs = self._observe_error(number, inputs)
+            outputs = activation(inputs, *args, **kwargs)
+            first = outputs[0] if isinstance(outputs, (list, tuple)) else outputs  # the others are states
+            if tf.is_tensor(first):
+                self._called.add(number)
                 # Keras attaches the logits to the outputs, which must be returned as they are.
-                values = tf.stop_gradient(outputs)
+                values = tf.stop_gradient(first)
                 run_if(self._is_due(), lambda: self._add_outputs(number, values, limits))
             return outputs
 
@@ -134,7 +157,7 @@ class ActivationTap:
 
     def _add_outputs(self, number: int, outputs: tf.Tensor, limits: tuple[float, float] | None) -> None:
         if (active := self._active[number]) is not None:
-            unit_axis = _get_unit_axis(self._layers[number][0]) % outputs.shape.rank
+            unit_axis = _get_unit_axis(self._functions[number].owner) % outputs.shape.rank
             other_axes = [axis for axis in range(outputs.shape.rank) if axis != unit_axis]
             active.assign(tf.identity(active) | tf.reduce_any(outputs > 0, axis=other_axes))
         values = tf.cast(outputs, tf.float32)
@@ -164,29 +187,15 @@ class ActivationTap:
         self._count.assign_add(tf.scatter_nd(indices, tf.ones(len(values), tf.float64), shape))
 
 
-def _get_attribute(layer: keras.layers.Layer) -> str:
-    """Returns the name of the attribute that is called with a layer's pre-activation; empty if there is none.
-
-    A recurrent layer has none: its cell calls the activation function once per time step.
-    """
-    if isinstance(layer, _ACTIVATION_LAYERS):
-        return "call"
-    return "activation" if callable(vars(layer).get("activation")) else ""
-
-
-def _get_name(activation: Callable[..., Any]) -> str:
-    return getattr(activation, "__name__", type(activation).__name__)
-
-
-def _count_rectified_units(layer: keras.layers.Layer, attribute: str) -> int | None:
+def _count_rectified_units(function: ActivationFunction) -> int | None:
     """Returns the number of rectified linear units of a layer, None for units of another kind."""
-    name = type(layer).__name__ if attribute == "call" else _get_name(layer.activation)
-    if name not in _RECTIFIERS or getattr(layer, "negative_slope", False):
+    if function.function not in RECTIFIERS or not function.is_given_input:
         return None
+    owner = function.owner
     try:
-        return layer.output.shape[_get_unit_axis(layer)]
+        return owner.output.shape[_get_unit_axis(owner)]
     except (AttributeError, ValueError):  # not part of a functional model, or of several
-        return getattr(layer, "units", None) or getattr(layer, "filters", None)
+        return getattr(owner, "units", None) or getattr(owner, "filters", None)
 
 
 def _get_unit_axis(layer: keras.layers.Layer) -> int:

@@ -17,7 +17,7 @@ _THRESHOLDS = {"vanishing": 1e-4, "exploding": 1e3, "dead": 1.0, "nan": None}
 
 
 class GradientWarning(UserWarning):
-    """Warning of a gradient that meets the condition of an `Alarm`."""
+    """Warning of a gradient that meets the condition of an `Alarm`, or of one that is not recorded."""
 
 
 @dataclass(frozen=True)

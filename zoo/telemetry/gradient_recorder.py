@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import keras
-import numpy as np
 import pandas as pd
 import tensorflow as tf
 
@@ -17,9 +16,9 @@ from zoo.errors import InvalidValue
 from zoo.telemetry.alarms import Alarm, GradientWarning
 from zoo.telemetry.frames import ACTIVATION_COLUMNS, COLUMNS, Records, build_table, build_tables
 from zoo.telemetry.schedule import Schedule
-from zoo.telemetry.tap import Tap
+from zoo.telemetry.taps import Taps, check_loop
 from zoo.telemetry.train_function import RecordingTrainFunction
-from zoo.telemetry.weights import get_inner_optimizer, list_optimizers, list_trainable_weights
+from zoo.telemetry.weights import list_optimizers
 from zoo.telemetry.writers import EventFileWriter
 from zoo.utils.constraints import check
 
@@ -46,8 +45,6 @@ class GradientRecorder(keras.callbacks.Callback):
 
     Raises:
         InvalidValue: An argument has another value than those above.
-
-    Example:
 
     >>> import numpy as np, zoo
     >>> model = zoo.create("deep_mlp", input_shape=(2,), classes=2, depth=2)
@@ -84,22 +81,18 @@ class GradientRecorder(keras.callbacks.Callback):
         self._histograms = check("histograms", histograms, bool)
         self._writer = None if log_dir is None else EventFileWriter(log_dir)
         self._records = Records()
-        self._taps: list[Tap] = []
+        self._taps = Taps(self._schedule)
         self._train_function = RecordingTrainFunction(self.attached)
-        self._epoch = 0
-        self._calls, self._max_calls = 0, 1  # calls of the train function between two readings
-        self._has_begun, self._is_in_fit = False, True
+        self._epoch, self._calls, self._max_calls = 0, 0, 1  # calls of the train function between two readings
+        self._has_begun, self._is_in_fit, self._has_run = False, True, False
+        self._recorded: tuple[Any, ...] = ()  # model and optimizers of a loop of one's own
 
     def __deepcopy__(self, memo: dict[int, Any]) -> GradientRecorder:
         """Returns a recorder with the same arguments and no records, as KerasTuner needs for every trial."""
         return type(self)(
-            every=self.every,
-            samples=self.samples,
-            alarms=self.alarms,
-            activations=self._activations,
-            histograms=self._histograms,
-            log_dir=self._writer.next_folder() if self._writer else None,
-        )
+            every=self.every, samples=self.samples, alarms=self.alarms, activations=self._activations,
+            histograms=self._histograms, log_dir=self._writer.next_folder() if self._writer else None,
+        )  # fmt: skip
 
     def frame(self, *, full: bool = False) -> pd.DataFrame:
         """Returns the records of the gradients, one row per weight and record.
@@ -129,6 +122,8 @@ class GradientRecorder(keras.callbacks.Callback):
 
     def activation_frame(self, *, full: bool = False) -> pd.DataFrame:
         """Returns the records of the activations, one row per layer with an activation function and record.
+
+        Of a recurrent or `TimeDistributed` layer, the outputs are recorded, and not the errors.
 
         Args:
             full: Whether to return the minimum and maximum over an epoch's updates too. Defaults to False.
@@ -178,16 +173,7 @@ class GradientRecorder(keras.callbacks.Callback):
         Of several weights, it is the one nearest to the loss. The update is exact if all are measured, and nearly
         always if epochs are sampled; with `every=N` it is the first measured one.
         """
-        breaks = [
-            (int(update), -number, tap.weights[number])
-            for tap in self._taps
-            for number, update in enumerate(tap.breaks.read())
-            if update
-        ]
-        if not breaks:
-            return None
-        update, _, weight = min(breaks, key=lambda key: key[:2])
-        return update, weight.layer, weight.variable
+        return self._taps.first_broken()
 
     def begin(self, model: keras.Model, *, steps: int, steps_per_call: int = 1) -> None:
         """Prepares for a loop that runs its steps in `attached` blocks and calls the callback's methods.
@@ -198,8 +184,8 @@ class GradientRecorder(keras.callbacks.Callback):
             steps_per_call: Largest number of steps between two calls of `on_train_batch_begin`. Defaults to 1.
         """
         self._read()
-        self._create_taps(model, steps_per_call)
-        self._start(steps)
+        self._create_taps(model, list_optimizers(model), steps_per_call)
+        self._taps.start(steps)
         self._train_function.clear()
         self._has_begun = True
 
@@ -208,45 +194,71 @@ class GradientRecorder(keras.callbacks.Callback):
         """Records the gradients of every step that is traced or run in this block, after `begin`.
 
         Args:
-            due: Whether these steps are recorded, for a loop that knows it by `interval`. None lets each step decide
-                as it runs. Defaults to None.
+            due: Whether these steps are recorded, as `interval` says. Defaults to None: each step decides as it runs.
         """
-        with ExitStack() as stack:
-            for tap in self._taps:
-                stack.enter_context(tap.attached(due=due))
+        with self._taps.attached(due=due):
             yield
+
+    @contextmanager
+    def recording(
+        self, model: keras.Model, optimizer: keras.Optimizer | Sequence[keras.Optimizer], *, steps: int | None = None
+    ) -> Iterator[None]:
+        """Records the updates of a training loop of your own. Each block counts as an epoch.
+
+        A step in a `tf.function` must be traced within a block.
+
+        Args:
+            model: A built model, compiled or not.
+            optimizer: Optimizer that the loop applies, or a list of several.
+            steps: Number of updates in a block. Defaults to None, if `every="epoch"`, for measuring all of them.
+
+        Raises:
+            InvalidValue: The model is not built, `optimizer` is not an optimizer, or `steps` is None although `every`
+                is a number.
+        """
+        optimizers = check_loop(model, optimizer)
+        if self._schedule.interval and not steps:
+            raise InvalidValue("steps must be the number of updates in the block where every is a number; got None.")
+        if (model, *optimizers) != self._recorded:
+            self._read()
+            self._create_taps(model, optimizers, steps or 1)
+            self._recorded, self._epoch = (model, *optimizers), 0
+        self._epoch += 1
+        self._taps.start(steps)
+        with self.attached():
+            yield
+        self._read()
+        self._warn_of_missing()
 
     @property
     def variables(self) -> list[tf.Variable]:
         """Variables that hold what has not been read yet, for a checkpoint within an epoch."""
-        return [variable for tap in self._taps for variable in tap.variables]
+        return self._taps.variables
 
     @property
     def interval(self) -> tuple[int, int] | None:
-        """Steps from one recorded step to the next, and before the first; None where each step decides.
-
-        With several optimizers or accumulated gradients a step is not an update, and decides itself.
-        """
-        return self._taps[0].counter.interval if len(self._taps) == 1 else None
+        """Steps from one recorded step to the next, and before the first; None where each step decides."""
+        return self._taps.interval
 
     def on_train_begin(self, logs: Any = None) -> None:
+        self._recorded = ()
         self._is_in_fit, self._has_begun = not self._has_begun, False
         if self._is_in_fit:
             self._read()
             if not self._train_function.is_for(self.model):
-                self._create_taps(self.model, self.model.steps_per_execution)
+                self._create_taps(self.model, list_optimizers(self.model), self.model.steps_per_execution)
                 self._train_function.prepare(self.model)
-        self._start((self.params or {}).get("steps"))
+        self._has_run = False
+        self._taps.start((self.params or {}).get("steps"))
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch = epoch + 1
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         if (every := self._schedule.interval) and self._calls >= self._max_calls:
-            unread = max((len(tap.counter.unread) for tap in self._taps), default=0)
-            self._max_calls = self._capacity * every // max(1, -(-unread // self._calls))
+            self._max_calls = self._taps.capacity * every // max(1, -(-self._taps.unread // self._calls))
             self._read()
-        self._calls += 1
+        self._calls, self._has_run = self._calls + 1, True
         if self._is_in_fit:
             self._train_function.replace(self.model)
 
@@ -254,40 +266,28 @@ class GradientRecorder(keras.callbacks.Callback):
         self._read()
 
     def on_train_end(self, logs: Any = None) -> None:
+        if self._has_run:
+            self._warn_of_missing()
         if self._writer:
             self._writer.close()
 
-    def _start(self, steps: int | None) -> None:
-        entries = sum(int(np.prod(weight.value.shape)) for tap in self._taps for weight in tap.weights)
-        for tap in self._taps:
-            tap.start(self._schedule.compute_stride(steps, entries))
-
-    def _create_taps(self, model: keras.Model, steps_per_call: int) -> None:
-        every = self._schedule.interval
-        self._capacity, self._max_calls = 256 + 8 * steps_per_call // (every or 1), 1
-        optimizers = {id(get_inner_optimizer(optimizer)): optimizer for optimizer in list_optimizers(model)}
-        with model.distribute_strategy.scope():
-            self._taps = [
-                Tap(
-                    optimizer,
-                    lambda: list_trainable_weights(model),
-                    every=every,
-                    capacity=self._capacity,
-                    counts_entries=self._histograms,
-                    model=model if self._activations and not number else None,
-                )
-                for number, optimizer in enumerate(optimizers.values())
-            ]
+    def _create_taps(self, model: keras.Model, optimizers: Sequence[keras.Optimizer], steps_per_call: int) -> None:
+        options = {"counts_entries": self._histograms, "activations": self._activations}
+        self._taps = Taps(self._schedule, model, optimizers, steps_per_call=steps_per_call, **options)
+        self._max_calls = 1
 
     def _read(self) -> None:
         self._calls = 0
-        for tap in self._taps:
-            readings = tap.read()
+        for readings in self._taps.read():
             self._records.add(self._epoch, readings)
             if self._writer:
                 self._writer.write(build_tables(self._epoch, readings))
             if self.alarms:
                 self._raise_alarms(build_table("gradients", [(self._epoch, readings["gradients"])]))
+
+    def _warn_of_missing(self) -> None:
+        for message in self._taps.describe_missing():
+            warnings.warn(message, GradientWarning, stacklevel=3)
 
     def _raise_alarms(self, gradients: pd.DataFrame) -> None:
         for alarm in self.alarms:
@@ -297,4 +297,4 @@ class GradientRecorder(keras.callbacks.Callback):
                 warnings.warn(message, GradientWarning, stacklevel=2)
 
     def _build(self, kind: str) -> pd.DataFrame:
-        return self._records.build(kind, self._epoch, [tap.peek() for tap in self._taps])
+        return self._records.build(kind, self._epoch, self._taps.peek())

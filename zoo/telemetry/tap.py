@@ -21,7 +21,7 @@ from zoo.telemetry.meters import BreakDetector, UpdateRatioMeter
 from zoo.telemetry.schedule import UpdateCounter, run_if
 from zoo.telemetry.statistics import STATISTICS, measure
 from zoo.telemetry.stores import Reading, Store, SumStore, create_store
-from zoo.telemetry.weights import Weight, get_inner_optimizer
+from zoo.telemetry.weights import Weight
 from zoo.utils.keras_private import check_gradient_methods, wrap_gradient_methods
 
 CLIPPING = ("l2_unclipped", "clipped")
@@ -31,13 +31,14 @@ class Tap:
     """Statistics of the gradients that one optimizer applies, kept on the device.
 
     Args:
-        optimizer: The optimizer; of one that scales the loss, the optimizer inside it, whose gradients are unscaled.
+        optimizer: The optimizer, one of `list_applied_optimizers`.
         list_weights: Function that lists the weights to record. It is called again in each step that is traced, since
             a model that was not built gets its weights in the first step.
         every: Number of updates from one record to the next; None to summarize all between two readings.
         capacity: Number of records that fit between two readings, if `every` is a number.
         counts_entries: Whether to count the gradients' entries by size. Defaults to False.
-        model: Model whose activations are recorded with the gradients, or None. Defaults to None.
+        activations: Model whose activations are recorded with the gradients, and the optimizer that scales its loss.
+            Defaults to None.
     """
 
     def __init__(
@@ -48,20 +49,20 @@ class Tap:
         every: int | None,
         capacity: int,
         counts_entries: bool = False,
-        model: keras.Model | None = None,
+        activations: tuple[keras.Model, keras.Optimizer] | None = None,
     ) -> None:
-        self._optimizer = inner = get_inner_optimizer(optimizer)
-        check_gradient_methods(inner)
+        self._optimizer = optimizer
+        check_gradient_methods(optimizer)
         # Keras clips each replica's gradient: several replicas do not have a single norm before clipping.
         is_single_replica = tf.distribute.get_strategy().num_replicas_in_sync == 1
-        limits = (inner.clipnorm, inner.clipvalue, inner.global_clipnorm)
+        limits = (optimizer.clipnorm, optimizer.clipvalue, optimizer.global_clipnorm)
         self._clips = is_single_replica and any(limits)
         self._list_weights, self._counts_entries = list_weights, counts_entries
         self._create_store = partial(create_store, every=every, capacity=capacity)
         self._clipped: list[tuple[Any, Any]] = []
-        self.counter = UpdateCounter(inner, every)
+        self.counter = UpdateCounter(optimizer, every)
         self._prepare(list_weights())
-        self._activations = None if model is None else ActivationTap(model, optimizer, self.counter, self._create_store)
+        self._activations = activations and ActivationTap(*activations, self.counter, self._create_store)
 
     def _prepare(self, weights: Sequence[Weight]) -> None:
         self.weights = weights
@@ -133,6 +134,11 @@ class Tap:
             readings["histograms"] = Reading(*self._counts.read(updates), rows, histograms.BINS)
         return readings
 
+    @property
+    def missing_activations(self) -> list[str]:
+        """Names of the layers whose activation function no step has called."""
+        return self._activations.missing if self._activations else []
+
     def _wrap_optimizer(self) -> AbstractContextManager[None]:
         return wrap_gradient_methods(
             self._optimizer,
@@ -145,7 +151,8 @@ class Tap:
         if len(weights) > len(self.weights):
             with tf.init_scope():
                 self._prepare(weights)
-        self._changes.begin_update()
+        with _after(gradients):
+            self._changes.begin_update()
         clipped = clip(gradients)
         self._clipped = list(zip(gradients, clipped, strict=True))
         return clipped
@@ -159,7 +166,8 @@ class Tap:
         }
         if not present:
             return grads_and_vars
-        self.counter.updates.assign_add(1)
+        with _after([gradient for gradient, *_ in present.values()]):
+            self.counter.updates.assign_add(1)
         update = tf.identity(self.counter.updates)
         must_measure = self.counter.is_due(update)
         if self.counter.every is None:
@@ -192,3 +200,9 @@ class Tap:
         unclipped, clipped = tf.convert_to_tensor(before), tf.convert_to_tensor(after)
         was_clipped = tf.reduce_any(tf.abs(unclipped - clipped) > 1e-5 * tf.abs(unclipped))  # more than rounding
         return tf.concat([row, measure(before)[:1], tf.cast(was_clipped, tf.float64)[None]], axis=0)
+
+
+def _after(gradients: Sequence[Any]) -> AbstractContextManager[None]:
+    """Runs the block once a gradient is known: a data set of unknown length ends within a step, before it is."""
+    present = [gradient for gradient in gradients if gradient is not None]
+    return tf.control_dependencies([getattr(gradient, "values", gradient) for gradient in present[:1]])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 
@@ -61,15 +61,43 @@ def list_trainable_weights(model: keras.Model) -> list[Weight]:
 
 
 def list_optimizers(model: keras.Model) -> list[keras.Optimizer]:
-    """Lists the optimizers of a model: the one that it is compiled with, and others that are its attributes."""
-    return [value for value in vars(model).values() if isinstance(value, keras.Optimizer)]
+    """Lists the optimizers of a model: the one that it is compiled with, and those in its attributes.
+
+    Args:
+        model: A model. Its attributes may be optimizers, or lists or dictionaries of them.
+    """
+    found: dict[int, keras.Optimizer] = {}
+
+    def visit(value: Any) -> None:
+        if isinstance(value, keras.Optimizer):
+            found[id(value)] = value
+        elif isinstance(value, (list, tuple)):
+            for item in value:
+                visit(item)
+        elif isinstance(value, dict):
+            visit(list(value.values()))
+
+    visit(vars(model))
+    parts = {id(part) for optimizer in found.values() for part in _list_parts(optimizer)}
+    return [optimizer for key, optimizer in found.items() if key not in parts]
 
 
-def get_inner_optimizer(optimizer: keras.Optimizer) -> keras.Optimizer:
-    """Returns the optimizer inside those that scale the loss, or the optimizer itself."""
-    while isinstance(inner := getattr(optimizer, "inner_optimizer", None), keras.Optimizer):
-        optimizer = inner
-    return optimizer
+def list_applied_optimizers(optimizer: keras.Optimizer) -> list[keras.Optimizer]:
+    """Lists the optimizers that apply gradients for an optimizer.
+
+    Args:
+        optimizer: A built optimizer. One that scales the loss leaves it to the one inside it, a
+            `keras.optimizers.MultiOptimizer` to several; every other applies them itself.
+    """
+    parts = _list_parts(optimizer)
+    return [applied for part in parts for applied in list_applied_optimizers(part)] if parts else [optimizer]
+
+
+def _list_parts(optimizer: keras.Optimizer) -> list[keras.Optimizer]:
+    if isinstance(optimizer, keras.optimizers.MultiOptimizer):
+        return [part for part in optimizer.optimizers if part.built]  # the others have no weights
+    inner = getattr(optimizer, "inner_optimizer", None)
+    return [inner] if isinstance(inner, keras.Optimizer) else []
 
 
 def _get_name_inside(path: str, layer: str) -> str:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from zoo.telemetry import GradientRecorder
+from zoo.telemetry import GradientRecorder, GradientWarning
 
 MODES = [
     *((name, {}) for name in ("sigmoid", "tanh", "relu")),
@@ -155,7 +155,7 @@ def test_an_error_that_is_not_propagated_is_nan():
         [keras.Input((4,)), layers.Dense(3, "tanh", name="below"), Cut(), layers.Dense(2, "softmax", name="above")]
     )
     model.compile("sgd", "sparse_categorical_crossentropy")
-    with pytest.warns(UserWarning, match="Gradients do not exist"):
+    with pytest.warns(UserWarning, match="Gradients do not exist"), pytest.warns(GradientWarning, match="below"):
         frame = record(model).set_index("layer")
     assert frame["delta_l2"].isna().to_dict() == {"below": True, "above": False}
     assert frame["mean"].notna().all()
@@ -234,3 +234,82 @@ def test_a_model_that_is_not_built_is_recorded():
     frame = record(model)
     assert set(frame["layer"]) == {"hidden", "out"}
     assert frame.query("layer == 'hidden'")["dead"].notna().all()
+
+
+SEQUENCES = np.random.default_rng(0).normal(size=(30, 5, 3)).astype("float32")
+
+
+@pytest.mark.parametrize(
+    ("layer", "names"),
+    [
+        (lambda: layers.SimpleRNN(4, name="rnn"), ["rnn"]),
+        (lambda: layers.GRU(4, name="gru"), ["gru"]),
+        (lambda: layers.LSTM(4, return_sequences=True, name="lstm"), ["lstm"]),
+        (lambda: layers.TimeDistributed(layers.Dense(4, "tanh"), name="each"), ["each"]),
+    ],
+)
+def test_outputs_of_layers_that_loop_over_time_are_recorded(layer, names):
+    keras.utils.set_random_seed(0)
+    stack = [layer(), layers.Flatten(), layers.Dense(2, "softmax", name="output")]
+    model = keras.Sequential([keras.Input((5, 3)), *stack])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    outputs = model.layers[0](SEQUENCES[:10]).numpy()
+    frame = record(model, SEQUENCES).query("step == 1").set_index("layer")
+    assert list(frame.index) == [*names, "output"]
+    saturated = (np.abs(outputs) > 0.9).mean()
+    expected = [outputs.mean(), outputs.std(), saturated]
+    np.testing.assert_allclose(frame.loc[names[0]][["mean", "std", "saturated"]].astype(float), expected, rtol=1e-5)
+    assert frame["delta_l2"].isna().tolist() == [True, False]
+
+
+def test_both_directions_of_a_recurrent_layer_are_recorded():
+    model = keras.Sequential([keras.Input((5, 3)), layers.Bidirectional(layers.LSTM(4), name="both"), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    outputs = model.layers[0](SEQUENCES[:10]).numpy()
+    frame = record(model, SEQUENCES, np.zeros(30)).query("step == 1")
+    np.testing.assert_allclose(frame["mean"][:2], [outputs[:, :4].mean(), outputs[:, 4:].mean()], rtol=1e-5)
+    assert frame["layer"].str.startswith(("both/forward_lstm", "both/backward_lstm", "dense")).all()
+
+
+def test_layers_inside_a_layer_are_recorded():
+    class Block(layers.Layer):
+        def __init__(self, **options):
+            super().__init__(**options)
+            self.inner, self.function = layers.Dense(4, "relu", name="inner"), keras.activations.sigmoid
+
+        def call(self, x):
+            return self.function(self.inner(x))
+
+    block = Block(name="block")
+    model = keras.Sequential([keras.Input((4,)), block, layers.Dense(2, "softmax", name="output")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    inner, outer = block.inner(X[:10]).numpy(), block(X[:10]).numpy()
+    frame = record(model).query("step == 1").set_index("layer")
+    assert list(frame.index) == ["block/inner", "block", "output"]
+    np.testing.assert_allclose(frame["mean"].iloc[:2], [inner.mean(), outer.mean()], rtol=1e-5)
+
+
+def test_a_layer_that_is_not_called_is_told():
+    inputs = keras.Input((5, 3))
+    attention = layers.MultiHeadAttention(2, 4, name="attention")(inputs, inputs)
+    model = keras.Model(inputs, layers.Dense(1)(layers.Flatten()(attention)))
+    model.compile("sgd", "mse")
+    # Keras computes the softmax of the scores within `ops.dot_product_attention`.
+    with pytest.warns(GradientWarning, match="No step has called the activation functions of attention/softmax"):
+        frame = record(model, SEQUENCES, np.zeros(30))
+    assert set(frame["layer"].iloc[:4]) == {
+        f"attention/{name}" for name in ("query", "key", "value", "attention_output")
+    }
+
+
+def test_functions_in_call_are_told_before_the_training():
+    class Block(layers.Layer):
+        def call(self, x):
+            return keras.ops.tanh(x)
+
+    model = keras.Sequential([keras.Input((4,)), Block(name="block"), layers.Dense(2, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    stop = keras.callbacks.LambdaCallback(on_train_batch_begin=lambda batch, logs: pytest.fail("A step has run."))
+    recorder = GradientRecorder(activations=True)
+    with pytest.raises(GradientWarning, match="functions that block applies in `call`"):
+        model.fit(X, Y, verbose=0, callbacks=[recorder, stop])

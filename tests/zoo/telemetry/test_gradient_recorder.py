@@ -5,7 +5,6 @@ import functools
 import pickle
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import keras
@@ -404,8 +403,10 @@ def test_weights_without_a_gradient_have_no_rows(points):
 
     model = Lazy()
     model.compile("sgd", "sparse_categorical_crossentropy")
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Gradients do not exist")
+    with (
+        pytest.warns(UserWarning, match="Gradients do not exist"),
+        pytest.warns(GradientWarning, match=r"unused \(kernel\), unused \(bias\)"),
+    ):
         assert set(record(model, *points)["layer"]) == {"used"}
 
 
