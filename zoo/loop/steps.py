@@ -166,7 +166,7 @@ def compute_steps_per_call(data: tuple[Any, ...], batch_size: int, steps: int) -
     >>> compute_steps_per_call((np.zeros((60_000, 784), "float32"),), 128, 469)
     83
     """
-    example = sum(array.dtype.itemsize * int(np.prod(array.shape[1:])) for array in keras.tree.flatten(data))
+    example = sum(tf.as_dtype(array.dtype).size * int(np.prod(array.shape[1:])) for array in keras.tree.flatten(data))
     return max(1, min(MAXIMUM_CALL_STEPS, steps, MAXIMUM_CALL_BYTES // max(1, batch_size * example)))
 
 

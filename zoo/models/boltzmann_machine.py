@@ -14,10 +14,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from zoo.errors import InvalidValue
 from zoo.layers.rbm import RBM
+from zoo.models.visible_data import adapt_before_fit, check_values, summarize
 from zoo.utils.constraints import at_least, check, non_negative, open_probability
 
+LEARNING_RATES = {"bernoulli": 0.1, "gaussian": 0.001}  # Hinton's guide, sections 7 and 13.2
 DECAY = 0.9  # of the running mean activity to which the sparsity target is compared
 MONITORED = 20  # examples per batch from which the pseudo-likelihood is estimated
 
@@ -89,6 +90,7 @@ class BoltzmannMachine(keras.Model):
         }
         self._fantasies: Any = None
         self._activity: Any = None
+        self.is_adapted = False
         self.build((None, *self.example_shape))
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -112,71 +114,70 @@ class BoltzmannMachine(keras.Model):
         return (None, self.rbm.hidden)
 
     def call(self, inputs: Any) -> Any:
-        return self.rbm(self._flatten(inputs))
+        return self.rbm(self._visible(inputs))
+
+    def _visible(self, inputs: Any) -> Any:
+        return self._flatten(ops.convert_to_tensor(inputs, sparse=False))
 
     def compile(self, optimizer: Any = None, **options: Any) -> None:
         """Compiles the model as Keras does, without a loss.
 
         Args:
-            optimizer: A Keras optimizer. Defaults to None, SGD with a learning rate of 0.1 and a momentum of 0.5 as in
-                Hinton's guide. `zoo.optimizers.MomentumSGD` takes a schedule of momenta.
+            optimizer: A Keras optimizer. Defaults to None, SGD with a momentum of 0.5 and a learning rate of 0.1, or of
+                0.001 for Gaussian visible units, as in Hinton's guide. `zoo.optimizers.MomentumSGD` takes a schedule of
+                momenta.
             **options: Arguments of `keras.Model.compile`.
         """
-        super().compile(keras.optimizers.SGD(0.1, momentum=0.5) if optimizer is None else optimizer, **options)
+        if optimizer is None:
+            optimizer = keras.optimizers.SGD(LEARNING_RATES[self.rbm.visible], momentum=0.5)
+        super().compile(optimizer, **options)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
     def fit(self, x: Any = None, y: Any = None, **options: Any) -> keras.callbacks.History:
-        """Trains the model as Keras does, after compiling it with the defaults if it is not compiled."""
+        """Trains the model as Keras does, after `compile()` if it is not compiled, and `adapt(x)`.
+
+        A generator cannot be read twice: `adapt` is left out, with a warning.
+        """
         if not self.compiled:
             self.compile()
-        if isinstance(x, np.ndarray):
-            self.adapt(x)
+        adapt_before_fit(self, x, steps=options.get("steps_per_epoch"))
         return super().fit(x, y, **options)
 
     fit.only_adapts = True  # type: ignore[attr-defined]  # so that `zoo.training.fit` need not call it
 
-    def adapt(self, x: Any) -> None:
+    def adapt(self, x: Any, *, steps: int | None = None) -> None:
         """Checks the data, and initializes the visible biases to fit them without hidden units.
 
-        Biases that have been trained are kept.
+        The data are read once. Biases that have been trained are kept. A warning tells that data of Gaussian units are
+        not standardized.
 
         Args:
-            x: All examples, `(examples, *input_shape)`.
+            x: All examples, `(examples, *input_shape)`: an array, tensor, data frame or sparse matrix; or batches of
+                them, with or without targets, such as a `tf.data.Dataset` or a `PyDataset`.
+            steps: Number of batches to read of data without an end. Defaults to None.
 
         Raises:
             InvalidValue: The data have another shape, are not finite, or are outside [0, 1] although the visible units
                 are Bernoulli.
         """
-        x = np.asarray(x)
-        if x.shape[1:] != self.example_shape:
-            raise InvalidValue(f"{self.name}: examples must have shape {self.example_shape}; got {x.shape[1:]}.")
-        low, high = float(x.min()), float(x.max())  # NaN if any value is
-        if not np.isfinite([low, high]).all():
-            raise InvalidValue(
-                f"{self.name}: data must be finite; got {int((~np.isfinite(x)).sum())} values that are NaN or infinite."
-            )
-        if self.rbm.visible == "bernoulli" and (low < 0 or high > 1):
-            raise InvalidValue(
-                f"{self.name}: data of Bernoulli visible units must be in [0, 1]; got values from {low:g} to {high:g}. "
-                "Scale them, or standardize them and use visible='gaussian'."
-            )
+        data = summarize(self.name, x, self.example_shape, steps=steps)
+        is_gaussian = self.rbm.visible == "gaussian"
+        check_values(self.name, data, sigma=self.rbm.sigma if is_gaussian else None)
+        self.is_adapted = True
         if not self.biases_from_data or (self.compiled and self.optimizer.iterations.numpy()):
             return
-        mean = x.reshape(len(x), -1).mean(0, dtype="float64")
-        if self.rbm.visible == "bernoulli":
-            mean = np.clip(mean, 1 / (len(x) + 2), 1 - 1 / (len(x) + 2))  # never 0 or 1
-            mean = np.log(mean / (1 - mean))
-        self.rbm.visible_bias.assign(mean)
+        mean = np.clip(data.mean, 1 / (data.examples + 2), 1 - 1 / (data.examples + 2))  # never 0 or 1
+        self.rbm.visible_bias.assign(data.mean if is_gaussian else np.log(mean / (1 - mean)))
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
         """Returns F(data) - F(end of the chains), whose gradient is that of contrastive divergence."""
         rbm = self.rbm
-        data = ops.cast(self._flatten(x), rbm.compute_dtype)
+        data = ops.cast(self._visible(x), rbm.compute_dtype)
         if self.sample_data and training:
             data = ops.stop_gradient(rbm.bernoulli(data))
         weight = None if sample_weight is None else ops.cast(sample_weight, rbm.compute_dtype)

@@ -15,6 +15,7 @@ from zoo.errors import InvalidValue
 from zoo.layers.gibbs import NumpySampler, Sampler, clamped_gibbs_step
 from zoo.layers.rbm import RBM
 from zoo.models.boltzmann_machine import free_energies, mean_over_examples, replicas_of
+from zoo.models.visible_data import adapt_before_fit, check_values, summarize
 from zoo.utils.constraints import Seed, at_least, check
 
 
@@ -64,6 +65,7 @@ class DeepBeliefNetwork(keras.Model):
         self.hidden = check("hidden", hidden, tuple[int, ...])
         self.k = check("k", k, Annotated[int, at_least(1)])
         self.seed = check("seed", seed, Seed | None)
+        self.is_adapted = False
         widths = (int(np.prod(self.example_shape)), *self.hidden)
         self.recognition = [
             keras.layers.Dense(width, "sigmoid", name=f"recognition_{number}")
@@ -97,6 +99,29 @@ class DeepBeliefNetwork(keras.Model):
     def call(self, inputs: Any) -> Any:
         return ops.softmax(self.label_scores(self.codes(inputs)))
 
+    def _visible(self, x: Any) -> Any:
+        return self._flatten(ops.convert_to_tensor(x, sparse=False))
+
+    def fit(self, x: Any = None, y: Any = None, **options: Any) -> keras.callbacks.History:
+        """Trains the model as Keras does, after `adapt(x)`."""
+        adapt_before_fit(self, x, steps=options.get("steps_per_epoch"))
+        return super().fit(x, y, **options)
+
+    fit.only_adapts = True  # type: ignore[attr-defined]  # so that `zoo.training.fit` need not call it
+
+    def adapt(self, x: Any, *, steps: int | None = None) -> None:
+        """Checks the data, as `BoltzmannMachine.adapt` does; nothing is initialized by them.
+
+        Args:
+            x: All examples, `(examples, *input_shape)`, or batches of them.
+            steps: Number of batches to read of data without an end. Defaults to None.
+
+        Raises:
+            InvalidValue: The data have another shape, are not finite, or are outside [0, 1].
+        """
+        check_values(self.name, summarize(self.name, x, self.example_shape, steps=steps))
+        self.is_adapted = True
+
     def codes(self, x: Any) -> Any:
         """Returns the probabilities of the units of the highest directed layer, without sampling.
 
@@ -106,7 +131,7 @@ class DeepBeliefNetwork(keras.Model):
         Returns:
             `(batch, hidden[-1])`.
         """
-        h = self._flatten(x)
+        h = self._visible(x)
         for layer in self.recognition:
             h = layer(h)
         return h
@@ -140,7 +165,7 @@ class DeepBeliefNetwork(keras.Model):
 
         # Up: the recognized states teach the generative weights.
         loss = 0.0
-        wake = self.sample_up(ops.cast(self._flatten(x), top.compute_dtype), top.sampler)
+        wake = self.sample_up(ops.cast(self._visible(x), top.compute_dtype), top.sampler)
         for down, below, above in zip(self.generation, wake, wake[1:], strict=False):
             loss = loss + mean_over_examples(_cross_entropy(below, _logits(down, above)), weight)
 

@@ -7,7 +7,7 @@ Each stage trains a small Keras model, a learner, on codes that are computed onc
     classifier = zoo.create("stacked_autoencoder")
     for stage in stages(classifier, recipe.pretraining):
         learner = stage.make_learner()
-        learner.compile(...)
+        zoo.training.compile_model(learner, stage.recipe)
         zoo.training.fit(learner, codes, codes)
         stage.hand_over(learner)
         codes = encode(stage.layer, codes)
@@ -15,9 +15,8 @@ Each stage trains a small Keras model, a learner, on codes that are computed onc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
@@ -38,6 +37,7 @@ class Stage:
         layer: Layer of the classifier; calling it encodes.
         make_learner: Function that creates the model to train in place of the layer, on inputs of shape
             `(batch, width of the layer below)`. It needs no labels.
+        recipe: Recipe of the learner.
         hand_over: Function that copies the weights of a trained learner to the layer.
         with_labels: Whether one-hot labels are appended to the inputs of the learner. Defaults to False.
     """
@@ -45,6 +45,7 @@ class Stage:
     name: str
     layer: keras.layers.Layer
     make_learner: Callable[[], keras.Model]
+    recipe: Recipe
     hand_over: Callable[[keras.Model], None]
     with_labels: bool = False
 
@@ -55,10 +56,13 @@ def stages(model: keras.Model, recipe: Recipe) -> list[Stage]:
     Args:
         model: A classifier with dense hidden layers, or a `DeepBeliefNetwork`.
         recipe: Recipe of the learners, which are RBMs if its loss is contrastive divergence and denoising autoencoders
-            otherwise. Its options are those of the learners; a tuple has one value per layer.
+            otherwise. Its options are those of the learners; a tuple has one value per layer. With
+            `visible="gaussian"`, the lowest RBM has Gaussian visible units and a learning rate of at most 0.001, as
+            Hinton's guide recommends; the others have Bernoulli units for the codes.
 
     Raises:
-        InvalidValue: The model has no dense hidden layers, or an option has too few values.
+        InvalidValue: The model has no dense hidden layers, an option has too few values, or a `DeepBeliefNetwork` is to
+            have Gaussian visible units.
 
     >>> import zoo
     >>> model = zoo.create("dbn", depth=2, width=50)
@@ -67,10 +71,10 @@ def stages(model: keras.Model, recipe: Recipe) -> list[Stage]:
     [(784, 50), (50, 50)]
     """
     if isinstance(model, DeepBeliefNetwork):
-        return _dbn_stages(model, recipe.options)
+        return _dbn_stages(model, recipe)
     layers = hidden_layers(model)
     create = _rbm_stage if recipe.objective.learner == "rbm" else _autoencoder_stage
-    return [create(layer, _select(recipe.options, number, len(layers))) for number, layer in enumerate(layers)]
+    return [create(*pair) for pair in zip(layers, _recipes_by_layer(recipe, len(layers)), strict=True)]
 
 
 def output_stage(model: keras.Model) -> keras.Model:
@@ -127,7 +131,7 @@ def _dense_layers(model: keras.Model) -> list[keras.layers.Dense]:
 
 def _rbm_stage(
     layer: keras.layers.Dense,
-    options: Mapping[str, Any],
+    recipe: Recipe,
     *,
     name: str | None = None,
     generation: keras.layers.Dense | None = None,
@@ -143,29 +147,33 @@ def _rbm_stage(
             generation.kernel.assign(ops.transpose(rbm.kernel))
             generation.bias.assign(rbm.visible_bias)
 
-    options = {"input_shape": (visible,), "hidden": hidden, **options}
-    return Stage(name or layer.name, layer, lambda: card("rbm").build(**options), hand_over)
+    options = {"input_shape": (visible,), "hidden": hidden, **recipe.options}
+    return Stage(name or layer.name, layer, lambda: card("rbm").build(**options), recipe, hand_over)
 
 
-def _dbn_stages(model: DeepBeliefNetwork, options: Mapping[str, Any]) -> list[Stage]:
-    layers = len(model.recognition) + 1
-    lower = [
-        _rbm_stage(up, _select(options, number, layers), name=f"rbm_{number + 1}", generation=down)
-        for number, (up, down) in enumerate(zip(model.recognition, model.generation, strict=True))
+def _dbn_stages(model: DeepBeliefNetwork, recipe: Recipe) -> list[Stage]:
+    *lower, top_recipe = _recipes_by_layer(recipe, len(model.recognition) + 1)
+    if lower[0].options.get("visible", "bernoulli") != "bernoulli":
+        raise InvalidValue(f"visible must be 'bernoulli': {model.name} generates values in [0, 1]; got 'gaussian'.")
+    layers = zip(model.recognition, model.generation, lower, strict=True)
+    stages = [
+        _rbm_stage(up, of_layer, name=f"rbm_{number}", generation=down)
+        for number, (up, down, of_layer) in enumerate(layers, start=1)
     ]
     visible, hidden = model.top.kernel.shape
-    options = {"input_shape": (visible,), "hidden": hidden, **_select(options, layers - 1, layers)}
+    options = {"input_shape": (visible,), "hidden": hidden, **top_recipe.options}
     top = Stage(
         "top",
         model.top,
         lambda: card("rbm").build(labels=model.classes, **options),
+        top_recipe,
         lambda learner: model.top.set_weights(learner.rbm.get_weights()),
         with_labels=True,
     )
-    return [*lower, top]
+    return [*stages, top]
 
 
-def _autoencoder_stage(layer: keras.layers.Dense, options: Mapping[str, Any]) -> Stage:
+def _autoencoder_stage(layer: keras.layers.Dense, recipe: Recipe) -> Stage:
     visible, hidden = layer.kernel.shape
 
     def hand_over(learner: keras.Model) -> None:
@@ -173,13 +181,26 @@ def _autoencoder_stage(layer: keras.layers.Dense, options: Mapping[str, Any]) ->
         layer.kernel.assign(code.kernel)
         layer.bias.assign(code.bias)
 
-    options = {"input_shape": (visible,), "hidden": (hidden,), "activation": layer.activation.__name__, **options}
-    return Stage(layer.name, layer, lambda: card("denoising_autoencoder").build(**options), hand_over)
+    shape = {"input_shape": (visible,), "hidden": (hidden,), "activation": layer.activation.__name__}
+    options = {**shape, **recipe.options}
+    return Stage(layer.name, layer, lambda: card("denoising_autoencoder").build(**options), recipe, hand_over)
 
 
-def _select(options: Mapping[str, Any], number: int, layers: int) -> dict[str, Any]:
-    """Returns the options of one layer: of a tuple, the value of this layer."""
-    for name, value in options.items():
+def _recipes_by_layer(recipe: Recipe, layers: int) -> list[Recipe]:
+    """Returns a recipe for each layer: a tuple among the options has a value per layer; the codes are Bernoulli."""
+    for name, value in recipe.options.items():
         if isinstance(value, (tuple, list)) and len(value) < layers:
             raise InvalidValue(f"{name} must have a value for each of {layers} hidden layers; got {value!r}.")
-    return {name: value[number] if isinstance(value, (tuple, list)) else value for name, value in options.items()}
+    recipes = []
+    for number in range(layers):
+        options = {
+            name: value[number] if isinstance(value, (tuple, list)) else value for name, value in recipe.options.items()
+        }
+        rate = recipe.learning_rate
+        if options.get("visible") == "gaussian":
+            if number:
+                options["visible"] = "bernoulli"
+            else:
+                rate = min(rate, card("rbm").recipe("gaussian").learning_rate)
+        recipes.append(recipe.change(options=options, learning_rate=rate))
+    return recipes

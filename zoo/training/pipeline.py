@@ -13,7 +13,6 @@ import numpy as np
 
 from zoo.datasets import Dataset, Split
 from zoo.pretraining import Stage, encode, output_stage, stages
-from zoo.recipes import Recipe
 from zoo.recipes.compiling import compile_model
 from zoo.runs.configuration import Configuration
 from zoo.runs.folder import RunFolder
@@ -41,27 +40,27 @@ def pretrain(
     recipe, data = configuration.recipe, configuration.dataset
     if recipe.pretraining is None:
         return []
-    plan = [(stage, recipe.pretraining) for stage in stages(model, recipe.pretraining)]
+    plan = stages(model, recipe.pretraining)
     if recipe.classifier is not None:
-        output = Stage("classifier", model.layers[-1], lambda: output_stage(model), lambda _: None)
-        plan.append((output, recipe.classifier))
+        output = Stage("classifier", model.layers[-1], lambda: output_stage(model), recipe.classifier, lambda _: None)
+        plan.append(output)
     codes = _flatten_inputs(configuration)
     runs: list[StageRun] = []
-    for number, (stage, stage_recipe) in enumerate(plan, start=1):
+    for number, stage in enumerate(plan, start=1):
         seed = (configuration.seed + 7919 * number) % 2**32
         stage_configuration = replace(
             configuration,
             model=stage.name,
-            dataset=_make_dataset(codes, data, stage, stage_recipe),
-            recipe=stage_recipe,
+            dataset=_make_dataset(codes, data, stage),
+            recipe=stage.recipe,
             seed=seed,
         )
         keras.utils.set_random_seed(seed)
         # The scope ends before the training: what one worker did alone in it, the others would wait for.
         with model.distribute_strategy.scope():
             learner = stage.make_learner()
-            compile_model(learner, stage_recipe, steps_per_epoch=stage_configuration.steps_per_epoch)
-        content = {"stage": stage.name, "recipe": stage_recipe.to_dict(), "run": _digest(configuration), "seed": seed}
+            compile_model(learner, stage.recipe, steps_per_epoch=stage_configuration.steps_per_epoch)
+        content = {"stage": stage.name, "recipe": stage.recipe.to_dict(), "run": _digest(configuration), "seed": seed}
         stage_folder = open_stage_folder(folder, f"{number}-{stage.name}", content)
         title = f"{configuration.model} on {data.name}, stage {stage.name}"
         label = f"{stage.name}, stage {number} of {len(plan) + 1}"
@@ -82,14 +81,14 @@ def _flatten_inputs(configuration: Configuration) -> dict[str, np.ndarray]:
     return {name: x.reshape(len(x), -1) * scale for name, x in inputs.items()}
 
 
-def _make_dataset(codes: Mapping[str, np.ndarray], data: Dataset, stage: Stage, recipe: Recipe) -> Dataset:
+def _make_dataset(codes: Mapping[str, np.ndarray], data: Dataset, stage: Stage) -> Dataset:
     """Returns the data set of a stage, whose inputs are the codes of the layers below it."""
     splits: Any = {name: Split(codes[name], split.y) for name, split in data.splits.items() if name in codes}
     if stage.with_labels:
         for name, split in splits.items():
             one_hot = keras.utils.to_categorical(split.y, data.classes)
             splits[name] = Split(np.concatenate([split.x, one_hot], axis=1), split.y)
-    elif not recipe.objective.needs_labels:
+    elif not stage.recipe.objective.needs_labels:
         splits["train"] = Split(codes["unlabelled"], np.zeros(len(codes["unlabelled"])))  # the labels are not used
     return replace(data, **splits)
 

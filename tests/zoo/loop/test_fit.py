@@ -185,6 +185,11 @@ def test_the_progress_bar_counts_the_steps(points, capsys):
     assert "7/7" in capsys.readouterr().out
 
 
+def test_tensors_give_the_weights_of_arrays(points):
+    keras_model, loop_model, *_ = train_both([tf.constant(array) for array in points])
+    assert_same_weights(keras_model, loop_model)
+
+
 def test_invalid_arguments_are_rejected(points):
     x, y = points
     with pytest.raises(InvalidValue, match="compile the model first"):

@@ -3,8 +3,12 @@
 import keras
 import numpy as np
 import pytest
+from sklearn.datasets import load_wine
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
 import zoo
+from zoo import datasets
 from zoo.errors import InvalidValue
 from zoo.pretraining import encode, hidden_layers, output_stage, stages
 
@@ -83,6 +87,36 @@ def test_an_option_may_have_one_value_per_layer():
     assert [learner.get_layer("corruption").level for learner in learners] == [0.1, 0.4]
     with pytest.raises(InvalidValue, match=r"corruption must have a value for each of 2 hidden layers; got \(0.1,\)"):
         stages(small("stacked_autoencoder"), replace(sdae, options={"corruption": (0.1,)}))
+
+
+@pytest.mark.parametrize("visible", ["gaussian", ("gaussian", "bernoulli")])
+def test_only_the_lowest_rbm_has_gaussian_visible_units(visible):
+    hinton = recipe("dbn")
+    first, second = stages(small("dbn"), hinton.change(options={"visible": visible}))
+    assert [stage.make_learner().rbm.visible for stage in (first, second)] == ["gaussian", "bernoulli"]
+    assert (first.recipe.learning_rate, second.recipe.learning_rate) == (0.001, hinton.learning_rate)
+
+
+def test_a_network_that_generates_pixels_has_no_gaussian_units():
+    with pytest.raises(InvalidValue, match="visible must be 'bernoulli': generative_dbn generates values in .0, 1.;"):
+        stages(small("generative_dbn"), recipe("generative_dbn").change(options={"visible": "gaussian"}))
+
+
+@pytest.mark.large
+def test_a_deep_belief_network_learns_a_table(tmp_path):
+    """As well as logistic regression, up to two of the 36 wines."""
+    columns, labels = load_wine(return_X_y=True)
+    wine = datasets.Source(
+        name="wine", title="Cultivars of wine", origin="UCI", licence="CC BY 4.0", input_shape=(13,), examples=178,
+        class_names=("0", "1", "2"), read=lambda seed: (StandardScaler().fit_transform(columns), labels),
+    ).load(validation=0, seed=0)  # fmt: skip
+    run = zoo.train(
+        "dbn", wine, recipe="gaussian", options={"width": 50, "depth": 2}, run_dir=tmp_path / "run", progress=False
+    )
+    first = run.stages[0].metrics["reconstruction_error"]
+    assert first.iloc[-1] < 0.6 * 13  # the mean alone leaves an error of 13, the number of columns
+    linear = LogisticRegression(max_iter=1000).fit(wine.train.x, wine.train.y)
+    assert run.test["accuracy"] >= linear.score(wine.test.x, wine.test.y) - 2.5 / 36
 
 
 def test_a_model_without_hidden_layers_raises():

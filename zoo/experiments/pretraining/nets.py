@@ -74,7 +74,7 @@ def pretrain_net(data: Dataset, start: str, *, depth: int, width: int, epochs: i
         stage_seed = (seed + 7919 * number) % 2**32
         keras.utils.set_random_seed(stage_seed)
         learner = stage.make_learner()
-        fit_by_recipe(learner, recipe, codes, seed=stage_seed)
+        fit_by_recipe(learner, stage.recipe, codes, seed=stage_seed)
         stage.hand_over(learner)
         codes = encode(stage.layer, codes)
     return net

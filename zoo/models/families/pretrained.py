@@ -68,6 +68,13 @@ DBN = Recipe(
     pretraining=RBM_LAYERS,
 )
 
+STANDARDIZED = replace(
+    DBN,
+    name="gaussian",
+    summary="As hinton, for standardized columns: the lowest RBM has Gaussian visible units",
+    source="Hinton 2010, section 13.2",
+    pretraining=replace(RBM_LAYERS, options={**RBM_LAYERS.options, "visible": "gaussian"}, batch_size=10, epochs=100),
+)
 
 UP_DOWN = Recipe(
     name="hinton",
@@ -125,7 +132,7 @@ def stacked_autoencoder(
 
 
 @register(
-    recipes=(DBN,),
+    recipes=(DBN, STANDARDIZED),
     source="Hinton, Osindero and Teh 2006; Hinton and Salakhutdinov 2006",
     search_space=DEPTH_AND_WIDTH,
 )

@@ -5,6 +5,7 @@ Hinton, «A practical guide to training RBMs», UTML TR 2010-003. Hinton and Sal
 """
 
 # Without `from __future__ import annotations`, because the annotations check the options.
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from zoo.models.options import Penalty, Units
@@ -60,9 +61,20 @@ DENSITY = Recipe(
     epochs=60,
 )
 
+GAUSSIAN = replace(
+    HINTON,
+    name="gaussian",
+    summary="CD-1 with Gaussian visible units for standardized columns, at a hundredth of the learning rate",
+    source="Hinton 2010, section 13.2",
+    options={"visible": "gaussian", "weight_cost": 2e-4},
+    learning_rate=0.001,
+    batch_size=20,
+    epochs=50,
+)
+
 
 @register(
-    recipes=(HINTON, TUTORIAL, DENSITY),
+    recipes=(HINTON, TUTORIAL, DENSITY, GAUSSIAN),
     source="Smolensky 1986; Hinton 2002, 2010",
     search_space={
         "hidden": Range(50, 1000, log=True),
@@ -99,7 +111,7 @@ def rbm(
         input_shape: Shape of one example, which is flattened.
         hidden: Number of hidden units.
         visible: Kind of visible units: `"bernoulli"` for data in [0, 1], or `"gaussian"` with unit variance for
-            standardized data, with a learning rate of about 0.001.
+            standardized data, with a learning rate of about 0.001 (recipe `gaussian`).
         labels: Number of visible units, the last ones, that form a group in which exactly one unit is on.
         k: Number of Gibbs steps per update.
         persistent: Whether chains continue from one update to the next.
