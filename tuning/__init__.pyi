@@ -1,5 +1,7 @@
-from .hypermodels import HyperModel as HyperModel
+from .builders import HyperModel as HyperModel
 from .hypermodels import hypermodel as hypermodel
+from .models import load_hyperparameters as load_hyperparameters
+from .models import load_model as load_model
 from .results import SearchResult as SearchResult
 from .searching import resume as resume
 from .searching import search as search

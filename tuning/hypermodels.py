@@ -1,11 +1,9 @@
-"""What a trial trains: a model of the zoo by its recipe, or the model of a custom builder."""
+"""Models of the zoo as KerasTuner's hypermodels, trained by their recipes."""
 
 from __future__ import annotations
 
-import functools
-import inspect
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -14,14 +12,14 @@ import keras_tuner
 import zoo
 from zoo import datasets
 from zoo.errors import InvalidValue
+from zoo.models.origin import remember
 from zoo.recipes import Recipe
 from zoo.recipes.compiling import compile_model, make_callbacks, prepare
 from zoo.runs.configuration import Configuration, resolve
 from zoo.runs.folder import RunFolder
 from zoo.runs.options import RunOptions
 from zoo.training.pipeline import pretrain
-from zoo.tuning.spaces import Space, check_order, draw, make_space
-from zoo.utils.constraints import Count, check
+from zoo.tuning.spaces import Space, make_space
 
 if TYPE_CHECKING:
     from zoo.datasets import Dataset
@@ -119,7 +117,7 @@ class ZooHyperModel(keras_tuner.HyperModel):
         configuration = self._resolve(hp)
         if x is None:
             x, y = self.dataset.train.x, self.dataset.train.y
-            validation_data = validation_data or _validation(self.dataset)
+            validation_data = validation_data or validation_of(self.dataset)
         if not initial_epoch:
             with tempfile.TemporaryDirectory() as folder:
                 self._pretrain(model, configuration, RunFolder(folder))
@@ -140,10 +138,11 @@ class ZooHyperModel(keras_tuner.HyperModel):
         """
         configuration, dataset = self._resolve(hp), self.dataset
         model = self._create(configuration)
+        remember(model, configuration.origin)
         if not is_resumed:
             self._pretrain(model, configuration, folder)
         compile_model(model, configuration.recipe, steps_per_epoch=configuration.steps_per_epoch)
-        return model, self._prepare(configuration, (dataset.train.x, dataset.train.y), _validation(dataset))
+        return model, self._prepare(configuration, (dataset.train.x, dataset.train.y), validation_of(dataset))
 
     def _prepare(self, configuration: Configuration, train: Any, validation: Any) -> dict[str, Any]:
         recipe, classes = configuration.recipe, configuration.dataset.classes
@@ -172,83 +171,6 @@ class ZooHyperModel(keras_tuner.HyperModel):
                 raise InvalidValue(f"{stage.name}: {stage.error}")
 
 
-class HyperModel(keras_tuner.HyperModel):
-    """A custom builder with a search space.
-
-    Args:
-        build: Function that returns a compiled model. It takes the hyperparameters as keyword arguments or, without
-            `space`, KerasTuner's `hp`.
-        space: `Choice`, `Range` or fixed value of each hyperparameter by its name. If `build` does not take
-            `batch_size`, it is the batch size of the training. Defaults to None.
-        batch_size: Number of examples in a batch, if the space does not have it. Defaults to 32.
-
-    Raises:
-        InvalidValue: The builder does not take a parameter.
-
-    >>> import keras, tuning
-    >>> def perceptron(width, rate):
-    ...     hidden, output = keras.layers.Dense(width, "relu"), keras.layers.Dense(2, "softmax")
-    ...     model = keras.Sequential([keras.Input((2,)), hidden, output])
-    ...     model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    ...     return model
-    >>> widths = tuning.HyperModel(perceptron, {"width": tuning.Range(2, 20), "rate": 0.01})
-    >>> widths.build(keras_tuner.HyperParameters()).count_params()
-    12
-    """
-
-    def __init__(
-        self, build: Callable[..., keras.Model], space: Mapping[str, Any] | None = None, *, batch_size: int = 32
-    ) -> None:
-        self.builder, self._space = build, None if space is None else dict(space)
-        self.batch_size = check("batch_size", batch_size, Count)
-        self._dataset: Dataset | None = None
-        self._seed = 0
-        super().__init__(name=getattr(build, "__name__", type(build).__name__))
-        if space is not None:
-            signature = inspect.signature(build).parameters
-            takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature.values())
-            self._arguments = set(space) if takes_all else set(signature)
-            for name in space:
-                if name not in self._arguments and name != "batch_size":
-                    raise InvalidValue(f"The builder {self.name} takes {', '.join(signature)}; got {name!r}.")
-            check_order(space)
-
-    def __reduce__(self) -> Any:
-        return functools.partial(HyperModel, batch_size=self.batch_size), (self.builder, self._space)
-
-    def with_data(self, dataset: Dataset, *, seed: int) -> HyperModel:
-        """Returns a copy with the dataset and the random seed of a search."""
-        copy = HyperModel(self.builder, self._space, batch_size=self.batch_size)
-        copy._dataset, copy._seed = dataset, seed
-        return copy
-
-    def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
-        """Returns the compiled model of a trial."""
-        keras.utils.set_random_seed(self._seed)
-        if self._space is None:
-            model = self.builder(hp)
-        else:
-            values = draw(hp, self._space, {})
-            model = self.builder(**{name: value for name, value in values.items() if name in self._arguments})
-        if not (isinstance(model, keras.Model) and model.compiled):
-            result = "a model that is not compiled" if isinstance(model, keras.Model) else repr(model)
-            raise InvalidValue(f"The builder {self.name} must return a compiled keras.Model; got {result}.")
-        return model
-
-    def fit(self, hp: keras_tuner.HyperParameters, model: keras.Model, *args: Any, **options: Any) -> Any:
-        """Trains the model of a trial, for KerasTuner's own tuners."""
-        return super().fit(hp, model, *args, **{"batch_size": self._draw_batch_size(hp), **options})
-
-    def prepare(self, hp: keras_tuner.HyperParameters, folder: RunFolder, *, is_resumed: bool) -> Prepared:
-        """Returns the compiled model of a trial and the arguments of `fit`."""
-        model, dataset = self.build(hp), self._dataset
-        assert dataset is not None  # `with_data` sets it
-        data = {"x": dataset.train.x, "y": dataset.train.y, "validation_data": _validation(dataset)}
-        return model, {**data, "batch_size": self._draw_batch_size(hp), "callbacks": []}
-
-    def _draw_batch_size(self, hp: keras_tuner.HyperParameters) -> int:
-        return int(hp.values.get("batch_size", (self._space or {}).get("batch_size", self.batch_size)))
-
-
-def _validation(dataset: Dataset) -> tuple[Any, Any] | None:
+def validation_of(dataset: Dataset) -> tuple[Any, Any] | None:
+    """Returns the validation examples of a dataset, or None."""
     return (dataset.validation.x, dataset.validation.y) if dataset.validation else None

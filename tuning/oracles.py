@@ -8,7 +8,7 @@ import math
 import os
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,10 @@ from keras_tuner.engine.trial import Trial
 
 from zoo.distribution.processes import exit_now
 from zoo.errors import InvalidValue, RunFailed
+from zoo.tuning.failures import explain_disk_failure, find_disk_failure
 from zoo.tuning.plan import Plan
 from zoo.utils.files import replacing
-from zoo.utils.keras_private import set_oracle_random_state
+from zoo.utils.keras_private import set_oracle_random_state, skip_trial_files
 
 MAX_FAILURES = 3  # failed trials after which a search without any successful one ends
 ENDLESS = 10**6  # iterations of Hyperband, which the number of trials ends
@@ -38,7 +39,7 @@ class FileOracle(keras_tuner.Oracle):
     def save(self) -> None:
         """Writes the state."""
         content = {"oracle": self.get_state(), "trials": [trial.get_state() for trial in self.trials.values()]}
-        with _exit_chief_on_error(), replacing(self.path) as temporary:
+        with replacing(self.path) as temporary:
             temporary.write_text(json.dumps(content))
 
     def reload(self) -> None:
@@ -66,24 +67,39 @@ class FileOracle(keras_tuner.Oracle):
         ended = [self.trials[ended_id].status for ended_id in self.end_order]
         if len(ended) >= MAX_FAILURES and set(ended) == {"FAILED"}:
             return {"status": "STOPPED", "values": None}
-        with _exit_chief_on_error():
-            return self.propose(trial_id)
+        return self.propose(trial_id)
+
+    def create_trial(self, tuner_id: str) -> Any:
+        """Returns the next trial for a worker."""
+        with self._exiting_chief():
+            return super().create_trial(tuner_id)
+
+    def update_trial(self, trial_id: str, metrics: Any, step: int = 0) -> Any:
+        """Records the metrics of a trial."""
+        with self._exiting_chief():
+            return super().update_trial(trial_id, metrics, step=step)
+
+    def end_trial(self, trial: Any) -> None:
+        """Ends a trial."""
+        with self._exiting_chief():
+            super().end_trial(trial)
 
     def propose(self, trial_id: str) -> dict[str, Any]:
         """Returns what the algorithm proposes."""
         return super().populate_space(trial_id)
 
-
-@contextlib.contextmanager
-def _exit_chief_on_error() -> Iterator[None]:
-    """Ends a cluster's chief on an error: KerasTuner would keep its lock, and all workers would wait forever."""
-    try:
-        yield
-    except Exception:
-        if "chief" in os.environ.get("KERASTUNER_TUNER_ID", ""):
-            traceback.print_exc()
-            exit_now()
-        raise
+    @contextlib.contextmanager
+    def _exiting_chief(self) -> Iterator[None]:
+        """Ends a cluster's chief on an error: KerasTuner would keep its lock, and all workers would wait forever."""
+        try:
+            yield
+        except Exception as error:
+            if "chief" in os.environ.get("KERASTUNER_TUNER_ID", ""):
+                if reason := find_disk_failure(error):
+                    exit_now(explain_disk_failure(self.path.parent, reason))
+                traceback.print_exc()
+                exit_now()
+            raise
 
 
 class _Random(FileOracle, keras_tuner.oracles.RandomSearchOracle):
@@ -169,7 +185,26 @@ def make_oracle(plan: Plan, path: Path) -> FileOracle:
             initial = max(3, plan.max_trials // 3)
             oracle = _Bayesian(max_trials=plan.max_trials, num_initial_points=initial, **options)
     oracle.path, oracle.verbose = path, 0
+    skip_trial_files(oracle)
     return oracle
+
+
+def report_result(oracle: Any, trial: Trial, result: Mapping[str, Any]) -> None:
+    """Ends a trial with its result.
+
+    Args:
+        oracle: Oracle of the search, or a cluster's client of it.
+        trial: The trial.
+        result: Content of its `result.json`.
+    """
+    if "hyperparameters" in result:
+        trial.hyperparameters = keras_tuner.HyperParameters.from_config(result["hyperparameters"])
+    if result["status"] == "failed":
+        trial.status, trial.message = "FAILED", result["error"]
+    else:
+        oracle.update_trial(trial.trial_id, {oracle.objective.name: result["objective"]})
+        trial.status = "COMPLETED"
+    oracle.end_trial(trial)
 
 
 def choose_factor(max_trials: int, epochs: int) -> int:

@@ -14,7 +14,8 @@ from zoo.utils.constraints import Count, Seed, check, positive
 
 if TYPE_CHECKING:
     from zoo.datasets import Dataset
-    from zoo.tuning.hypermodels import HyperModel
+    from zoo.tuning.builders import HyperModel
+    from zoo.tuning.callbacks import Callbacks
 
 Algorithm = Literal["hyperband", "bayesian", "random", "grid"]
 SETTINGS: dict[str, Any] = {
@@ -24,6 +25,7 @@ SETTINGS: dict[str, Any] = {
     "seed": Seed,
     "vanishing": Annotated[float, positive] | None,
     "prune": bool,
+    "executions_per_trial": Count,
 }
 METRICS = {
     "max": ("accuracy", "likelihood", "gradient_ratio", "auc", "precision", "recall"),
@@ -45,6 +47,9 @@ class Plan:
         seed: Random seed of the search and of each training.
         vanishing: Ratio of the first layer's gradient to the last layer's below which a training ends, or None.
         prune: Whether a training that is worse than the median ends.
+        executions_per_trial: Number of trainings of a trial, whose objectives are averaged.
+        callbacks: Callbacks, which are copied for each training.
+        passes_epochs: Whether a hypermodel's own `fit` is passed the number of epochs. Defaults to True.
     """
 
     model: Space | HyperModel
@@ -56,6 +61,9 @@ class Plan:
     seed: int
     vanishing: float | None
     prune: bool
+    executions_per_trial: int
+    callbacks: Callbacks
+    passes_epochs: bool = True
 
     @property
     def name(self) -> str:
@@ -69,11 +77,14 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the plan as plain values, for `search.json`."""
+        from zoo.tuning.callbacks import describe_callbacks
+
         return {
             "model": self.name,
             "dataset": {"name": self.dataset.name, "digest": self.dataset.digest},
             "objective": list(self.objective),
             **{name: getattr(self, name) for name in SETTINGS},
+            "callbacks": describe_callbacks(self.callbacks),
             **({"space": self.space.to_dict()} if self.space else {}),
         }
 
@@ -82,8 +93,10 @@ def make_plan(
     model: str | Space | HyperModel | Callable[..., Any],
     dataset: str | Dataset,
     *,
-    objective: str | tuple[str, str] | None = None,
+    objective: Any = None,
     recipe: str | Recipe | None = None,
+    executions_per_trial: int = 1,
+    callbacks: Any = (),
     **settings: Any,
 ) -> Plan:
     """Checks the arguments of `search` and returns the plan.
@@ -93,40 +106,69 @@ def make_plan(
         dataset: As in `search`.
         objective: As in `search`.
         recipe: As in `search`.
-        **settings: A value for each name of `SETTINGS`.
+        executions_per_trial: As in `search`.
+        callbacks: As in `search`.
+        **settings: A value for each other name of `SETTINGS`.
     """
+    settings["executions_per_trial"] = executions_per_trial
     settings = {name: check(name, settings[name], annotation) for name, annotation in SETTINGS.items()}
-    model = make_space(model, recipe) if isinstance(model, (str, Space)) else _make_hypermodel(model)
-    settings["epochs"] = settings["epochs"] or (model.recipe.epochs if isinstance(model, Space) else 20)
+    own_data = getattr(model, "dataset", None)
+    model = make_space(model, recipe) if isinstance(model, (str, Space)) else _make_hypermodel(model, recipe, settings)
     if settings["algorithm"] == "hyperband":
         settings["prune"] = False  # it has its own rule
+    is_given = settings["epochs"] is not None or settings["algorithm"] == "hyperband"
+    passes_epochs = isinstance(model, Space) or not model.has_fit or is_given or model.names_in_fit("epochs")
+    settings["epochs"] = settings["epochs"] or (model.recipe.epochs if isinstance(model, Space) else 20)
     if settings["max_trials"] is None and settings["algorithm"] != "grid":
         settings["max_trials"] = 30
+    if callbacks:
+        from zoo.tuning.callbacks import check_callbacks
+
+        callbacks = check_callbacks(callbacks)
     if not isinstance(dataset, datasets.Dataset):
         dataset = datasets.load(dataset, seed=settings["seed"])
+    if isinstance(own_data, datasets.Dataset) and own_data.digest != dataset.digest:
+        raise InvalidValue(f"dataset must be that of the hypermodel, {own_data.name}; got {dataset.name}.")
     has_validation = dataset.validation is not None
     if objective is None:
         headline = model.recipe.objective.headline if isinstance(model, Space) else "accuracy"
         objective = f"val_{headline}" if has_validation else headline
-    return Plan(model=model, dataset=dataset, objective=_check_objective(objective, has_validation), **settings)
+    objective = _check_objective(objective, has_validation)
+    return Plan(
+        model=model, dataset=dataset, objective=objective, callbacks=tuple(callbacks), passes_epochs=passes_epochs,
+        **settings,
+    )  # fmt: skip
 
 
-def _make_hypermodel(model: Any) -> Space | HyperModel:
+def _make_hypermodel(model: Any, recipe: Any, settings: dict[str, Any]) -> Space | HyperModel:
+    """Returns the search space of a model of the zoo, or a custom builder. Sets the epochs of a hypermodel."""
     import keras_tuner
 
-    from zoo.tuning.hypermodels import HyperModel, ZooHyperModel
+    from zoo.tuning.builders import HyperModel
+    from zoo.tuning.hypermodels import ZooHyperModel
 
-    if isinstance(model, ZooHyperModel):
+    if recipe is not None:
+        raise InvalidValue(f"recipe must be None unless model is the name of a model; got {recipe!r}.")
+    if type(model) is ZooHyperModel:
+        for name in ("epochs", "seed"):
+            value = getattr(model, name)
+            if value and settings[name] not in (None, value):
+                raise InvalidValue(f"{name} must be that of the hypermodel, {value}; got {settings[name]}.")
+        settings["epochs"] = settings["epochs"] or model.epochs
         return model.space
-    if isinstance(model, HyperModel):
+    if type(model) is HyperModel:
         return model
-    build = model.build if isinstance(model, keras_tuner.HyperModel) else model
-    if not callable(build):
+    if not callable(model) and not isinstance(model, keras_tuner.HyperModel):
         raise InvalidValue(f"model must be a model's name, a Space, a HyperModel or a function of hp; got {model!r}.")
-    return HyperModel(build)
+    return HyperModel(model)
 
 
-def _check_objective(objective: str | tuple[str, str], has_validation: bool) -> tuple[str, str]:
+def _check_objective(objective: Any, has_validation: bool) -> tuple[str, str]:
+    if hasattr(objective, "direction") and not hasattr(objective, "objectives"):  # keras_tuner.Objective
+        objective = (objective.name, objective.direction)
+    is_pair = isinstance(objective, (tuple, list)) and len(objective) == 2 and isinstance(objective[0], str)
+    if not isinstance(objective, str) and not is_pair:
+        raise InvalidValue(f'objective must be a metric, or a metric and "min" or "max"; got {objective!r}.')
     if isinstance(objective, str):
         directions = [way for way, metrics in METRICS.items() if any(metric in objective for metric in metrics)]
         if not directions:

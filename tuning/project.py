@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +13,12 @@ from filelock import FileLock, Timeout
 
 from zoo.errors import InvalidValue, RunFailed
 from zoo.runs.folder import RunFolder, versions
+from zoo.tuning.failures import find_disk_failure
 
 if TYPE_CHECKING:
     from zoo.tuning.plan import Plan
+
+ADDED: dict[str, Any] = {"executions_per_trial": 1, "callbacks": []}  # values of a search of version 0.1.0
 
 
 def trial_folder(project: Path, trial_id: str) -> RunFolder:
@@ -50,7 +54,7 @@ def read_search(project: str | Path) -> dict[str, Any]:
     content = RunFolder(project).read_json("search.json")
     if not content:
         raise InvalidValue(f"There is no search in {project}: it has no search.json.")
-    return content
+    return {**ADDED, **content}
 
 
 def write_search(plan: Plan, folder: RunFolder) -> None:
@@ -74,6 +78,26 @@ def write_search(plan: Plan, folder: RunFolder) -> None:
         if any(not file.name.startswith(".") for file in path.iterdir()):
             raise InvalidValue(f"{path} holds files of something else; name another folder.")
     folder.write_json("search.json", {**content, "versions": versions()})
+
+
+@contextlib.contextmanager
+def withdrawing(project: Path) -> Iterator[None]:
+    """Removes the files of a new search if it is refused inside the block before any trial has a result.
+
+    Args:
+        project: Folder of the search.
+    """
+    existed, is_new = project.is_dir(), not (project / "search.json").is_file()
+    try:
+        yield
+    except (InvalidValue, RunFailed) as error:
+        is_written = is_new and (project / "search.json").is_file()
+        if is_written and not any(project.glob("trial_*/result.json")) and not find_disk_failure(error):
+            for path in project.iterdir():
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            if not existed:
+                project.rmdir()
+        raise
 
 
 def write_parameters(project: Path, parameters: dict[str, Any]) -> None:

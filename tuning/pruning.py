@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,6 +11,7 @@ import keras
 import pandas as pd
 
 from zoo.telemetry import GradientRecorder, one_a_layer
+from zoo.tuning.failures import InvalidSearch
 
 RATIO = "gradient_ratio"
 MIN_TRIALS = 5  # ended trials before the first is compared with their median
@@ -25,6 +27,7 @@ class EarlyStop(keras.callbacks.Callback):
         epochs: Number of epochs of the training.
         others: Objective of earlier trials by epoch; none for no comparison.
         report: Function that is called after each epoch with the epoch and their number.
+        required: Whether the objective must be among the metrics of each epoch. Defaults to True.
     """
 
     restores_itself = True
@@ -36,8 +39,11 @@ class EarlyStop(keras.callbacks.Callback):
         epochs: int,
         others: Sequence[Sequence[float]],
         report: Callable[[int, int], None],
+        *,
+        required: bool = True,
     ) -> None:
         super().__init__()
+        self._required = required
         self._recorder, self._epochs, self._report = recorder, epochs, report
         self._metric, self._maximize = objective[0], objective[1] == "max"
         self._others = others if len(others) >= MIN_TRIALS else []
@@ -57,13 +63,16 @@ class EarlyStop(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._report(epoch + 1, self._epochs)
-        if not abs(logs["loss"]) < float("inf"):
+        logs = logs or {}
+        if not abs(logs.get("loss", 0.0)) < float("inf"):
             self.model.stop_training = True
+        if self._required and self._metric != RATIO and self._metric not in logs:
+            raise InvalidSearch(
+                f"objective must be a metric of the training, {', '.join(logs)} or {RATIO}; got {self._metric}."
+            )
         if not self._others:
             return
-        is_ratio = self._metric == RATIO
-        value = gradient_ratios(self._recorder).iloc[-1] if is_ratio else logs.get(self._metric, float("nan"))
-        self._values.append(float(value))
+        self._values.append(read_objective(self._metric, self._recorder, logs))
         if epoch + 1 < max(2, self._epochs // MIN_SHARE) or epoch + 1 == self._epochs:
             return
         if is_worse_than_median(self._values, self._others, maximize=self._maximize):
@@ -78,10 +87,25 @@ def gradient_ratios(recorder: GradientRecorder) -> pd.Series:
     return by_epoch.first() / by_epoch.last()
 
 
+def read_objective(name: str, recorder: GradientRecorder, logs: Mapping[str, Any]) -> float:
+    """Returns the objective of the last epoch, NaN if it has none.
+
+    Args:
+        name: Metric, or `gradient_ratio`.
+        recorder: Gradient recorder of the training.
+        logs: Metrics of the epoch.
+    """
+    if name != RATIO:
+        return float(logs.get(name, float("nan")))
+    ratios = gradient_ratios(recorder)
+    return float(ratios.iloc[-1]) if len(ratios) else float("nan")
+
+
 def is_worse_than_median(values: Sequence[float], others: Sequence[Sequence[float]], *, maximize: bool) -> bool:
     """Returns whether a trial's best value so far is worse than the median of the other trials' means so far.
 
-    The median stopping rule of Vizier (Golovin et al., KDD 2017, section 3.2.2).
+    The median stopping rule of Vizier (Golovin et al., KDD 2017, section 3.2.2). Epochs without a finite objective do
+    not count.
 
     Args:
         values: Objective of the trial by epoch.
@@ -92,8 +116,9 @@ def is_worse_than_median(values: Sequence[float], others: Sequence[Sequence[floa
     True
     """
     epochs = len(values)
-    means = [statistics.fmean(other[:epochs]) for other in others if len(other) >= epochs]
-    if len(means) < 2:
+    finite = [[value for value in other[:epochs] if math.isfinite(value)] for other in others if len(other) >= epochs]
+    means, values = [statistics.fmean(other) for other in finite if other], [v for v in values if math.isfinite(v)]
+    if len(means) < 2 or not values:
         return False
     median = statistics.median(means)
     return max(values) < median if maximize else min(values) > median

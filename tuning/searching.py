@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,18 +13,21 @@ from zoo.recipes import Recipe
 from zoo.runs.folder import RunFolder
 from zoo.training import Run
 from zoo.training import train as zoo_train
+from zoo.tuning.failures import explaining_disk_failures
 from zoo.tuning.figures import plot_objective, plot_parameters
 from zoo.tuning.plan import SETTINGS, Algorithm, Plan, make_plan
 from zoo.tuning.progress import TrialTable
-from zoo.tuning.project import lock, read_results, read_search, write_search
+from zoo.tuning.project import lock, read_results, read_search, withdrawing, write_search
 from zoo.tuning.results import SearchResult, Status, find_best, tabulate
 from zoo.tuning.spaces import Range, Space
 from zoo.utils.constraints import Count, check
 from zoo.utils.tensorflow_import import import_tensorflow
 
 if TYPE_CHECKING:
+    import keras
+
     from zoo.datasets import Dataset
-    from zoo.tuning.hypermodels import HyperModel
+    from zoo.tuning.builders import HyperModel
 
 
 def search(
@@ -39,6 +42,8 @@ def search(
     seed: int = 0,
     vanishing: float | None = 1e-4,
     prune: bool = True,
+    executions_per_trial: int = 1,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
     workers: int = 1,
     project_dir: str | Path | None = None,
     progress: bool = True,
@@ -47,26 +52,36 @@ def search(
 
     Each trial is trained as in `zoo.train`, with the same seed and data and with gradient records. The folder holds
     `search.json` (the configuration), `trials.csv`, `objective.png`, `hyperparameters.png` and a folder for each
-    trial. The same call with the same folder resumes a search that was interrupted, also within a trial, and gives the
-    same result as one that was not; only `max_trials` may change.
+    trial, with its model; see `load_model`. The same call with the same folder resumes a search that was interrupted,
+    also within a trial, and gives the same result as one that was not; only `max_trials` and `workers` may change.
+
+    The `fit` of a `keras_tuner.HyperModel` is called as KerasTuner's `tuner.search(x, y, epochs=epochs,
+    validation_data=..., callbacks=callbacks)` calls it, without `epochs` if they are not given here, and may return a
+    history, a dictionary of metrics, the objective, or a list of these. A trial of it that is interrupted starts again.
+    A training that compiled calls cannot run, such as one with `run_eagerly`, starts again too.
 
     Args:
-        model: Model name; a `Space`; a `HyperModel`; or a function that takes KerasTuner's `hp` and returns a compiled
-            model.
+        model: Model name; a `Space`; a `HyperModel`; a `keras_tuner.HyperModel`; or a function that takes KerasTuner's
+            `hp` and returns a compiled model.
         dataset: Dataset name or loaded dataset, with a validation set unless the objective is a training metric.
             Defaults to `"digits"`.
         algorithm: `"hyperband"` (Li et al. 2018) trains many models for a few epochs and continues the best;
             `"bayesian"` models the objective by a Gaussian process; `"random"`; `"grid"`. Defaults to `"hyperband"`.
         max_trials: Number of trials. Defaults to 30, and to all combinations of a grid.
         objective: Metric such as `"val_accuracy"`, with its direction if its name does not imply it, as in
-            `("my_score", "max")`. `"gradient_ratio"` is the ratio of the first layer's RMS gradient to the last
-            layer's. Defaults to the accuracy, or the error of a model without labels, on the validation set.
+            `("my_score", "max")`, or a `keras_tuner.Objective`. `"gradient_ratio"` is the ratio of the first layer's
+            RMS gradient to the last layer's. Defaults to the accuracy, or the error of a model without labels, on the
+            validation set.
         epochs: Number of epochs of a full training. Defaults to the recipe's, and to 20 for a custom builder.
         recipe: Recipe or its name, where `model` is a name. Defaults to the model's first recipe.
         seed: Random seed of the search and of each training. Defaults to 0.
         vanishing: Gradient ratio below which a training ends early, or None. Defaults to 1e-4.
         prune: Whether a training that is worse than the median of earlier ones ends early. Hyperband has its own rule.
             Defaults to True.
+        executions_per_trial: Number of trainings of each trial, with one seed after another; the objective is the mean
+            of their best. A training that ends early is the last one of its trial. Defaults to 1.
+        callbacks: Keras callbacks, which are copied for each training. Files of `TensorBoard`, `ModelCheckpoint` and
+            `CSVLogger` go into a folder of each training, as in `logs/TRIAL/execution0`. Defaults to none.
         workers: Number of trials that are trained at a time, each in its own process. Defaults to 1.
         project_dir: Folder of the search. Defaults to `runs/search-NAME-DATASET-DATE-TIME`.
         progress: Whether to show the trials on standard error. Defaults to True.
@@ -76,8 +91,10 @@ def search(
 
     Raises:
         UnknownName: Unknown model, dataset or recipe.
-        InvalidValue: A value is out of range, or the folder holds another search.
-        RunFailed: Every trial failed; the message quotes the first error.
+        InvalidValue: A value is out of range, the objective is not a metric of the training, or the folder holds
+            another search.
+        RunFailed: Every trial failed; the message quotes the first error. Or a file cannot be written; the same call
+            resumes the search.
 
     >>> import tempfile, tuning
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -89,7 +106,7 @@ def search(
     """
     plan = make_plan(
         model, dataset, recipe=recipe, algorithm=algorithm, max_trials=max_trials, objective=objective, epochs=epochs,
-        seed=seed, vanishing=vanishing, prune=prune,
+        seed=seed, vanishing=vanishing, prune=prune, executions_per_trial=executions_per_trial, callbacks=callbacks,
     )  # fmt: skip
     workers = check("workers", workers, Count)
     if project_dir is not None:
@@ -101,29 +118,37 @@ def search(
     role = os.environ.get("KERASTUNER_TUNER_ID", "")
     is_worker = bool(role) and "chief" not in role
     table = TrialTable(folder.path, plan.objective, plan.max_trials, shown=progress and not is_worker)
-    if is_worker:
-        _run(plan, folder.path, table, is_worker=True)
-        return _make_result(plan, folder, "finished")
-    write_search(plan, folder)
-    with lock(folder.path):
-        status: Status = "finished"
-        with table:
-            try:
-                _run(plan, folder.path, table, workers=1 if role else workers)
-            except KeyboardInterrupt:
-                status = "interrupted"
-        _write_files(plan, folder)
-        return _make_result(plan, folder, status)
+    with explaining_disk_failures(folder.path):
+        if is_worker:
+            _run(plan, folder.path, table, is_worker=True)
+            return _make_result(plan, folder, "finished")
+        with withdrawing(folder.path):
+            write_search(plan, folder)
+            status: Status = "finished"
+            with lock(folder.path):
+                with table:
+                    try:
+                        _run(plan, folder.path, table, workers=1 if role else workers)
+                    except KeyboardInterrupt:
+                        status = "interrupted"
+                _write_files(plan, folder)
+            return _make_result(plan, folder, status)
 
 
 def resume(
-    project_dir: str | Path, *, max_trials: int | None = None, workers: int = 1, progress: bool = True
+    project_dir: str | Path,
+    *,
+    max_trials: int | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    workers: int = 1,
+    progress: bool = True,
 ) -> SearchResult:
     """Resumes a search of a model of the zoo.
 
     Args:
         project_dir: Folder of the search.
         max_trials: Number of trials. Defaults to that of the search.
+        callbacks: The callbacks that were passed to `search`. Defaults to none.
         workers: Number of worker processes, as in `search`. Defaults to 1.
         progress: Whether to show the trials on standard error. Defaults to True.
 
@@ -140,6 +165,7 @@ def resume(
         workers=workers,
         project_dir=project_dir,
         progress=progress,
+        callbacks=callbacks,
         **{name: content[name] for name in SETTINGS if name != "max_trials"},
         max_trials=max_trials or content["max_trials"],
     )
@@ -148,7 +174,8 @@ def resume(
 def train(project_dir: str | Path, *, trial: int | None = None, **settings: Any) -> Run:
     """Trains a trial of a search in full as in `zoo.train`, with the seed and the data of the search.
 
-    With the number of epochs of the trial, the run has the trial's numbers.
+    With the number of epochs of the trial, the run has the trial's numbers (those of its first training, if it has
+    several). Callbacks of the search are not called.
 
     Args:
         project_dir: Folder of the search.

@@ -11,11 +11,13 @@ import grpc
 import keras_tuner
 
 from zoo.distribution.processes import watch_server
-from zoo.errors import RunFailed
-from zoo.tuning.oracles import make_oracle
+from zoo.errors import RunFailed, ZooError
+from zoo.tuning.builders import HyperModel
+from zoo.tuning.failures import describe_failure, is_out_of_memory, limiting_memory
+from zoo.tuning.oracles import make_oracle, report_result
 from zoo.tuning.plan import Plan
 from zoo.tuning.project import write_parameters
-from zoo.tuning.trial import make_hypermodel, run_trial
+from zoo.tuning.trial import run_trial
 
 if TYPE_CHECKING:
     from zoo.tuning.progress import TrialTable
@@ -37,7 +39,7 @@ class Tuner(keras_tuner.Tuner):
     def __init__(self, plan: Plan, project: Path, progress: TrialTable) -> None:
         self._plan, self._project, self._progress = plan, project, progress
         oracle = make_oracle(plan, project / "oracle.json")
-        super().__init__(oracle, make_hypermodel(plan), directory=str(project.parent), project_name=project.name)
+        super().__init__(oracle, _Declaration(plan), directory=str(project.parent), project_name=project.name)
 
     def resume(self) -> None:
         """Restores the state of a search that was interrupted.
@@ -53,37 +55,57 @@ class Tuner(keras_tuner.Tuner):
             self.oracle.max_trials = self._plan.max_trials
         self.oracle.verbose = 0
 
-    def run_trial(self, trial: Any, *_: Any, **__: Any) -> dict[str, float]:
-        """Trains a trial and returns its objective."""
-        result = run_trial(
-            self.hypermodel,
-            trial.hyperparameters,
-            trial.trial_id,
-            self._plan,
-            self._project,
-            worker=os.environ.get("KERASTUNER_TUNER_ID", ""),
-            report=self._progress.update_epoch,
-        )
-        if result["status"] == "failed":
-            raise keras_tuner.errors.FailedTrialError(result["error"])
-        return {self._plan.objective[0]: result["objective"]}
-
-    def pre_create_trial(self) -> None:
-        """Waits before asking a cluster's chief, which may have no trial yet, for the next one."""
-        if os.environ.get("KERASTUNER_TUNER_ID"):
-            time.sleep(PAUSE)
-
-    def on_trial_begin(self, trial: Any) -> None:
-        """Shows the trial."""
-        self._progress.update()
-
-    def on_trial_end(self, trial: Any) -> None:
-        """Reports the result to the oracle, which saves its state, and shows it."""
-        self.oracle.end_trial(trial)
-        self._progress.update()
+    def run_trials(self) -> None:
+        """Trains the trials of the oracle, one after another, until it has no more."""
+        worker = os.environ.get("KERASTUNER_TUNER_ID", "")
+        while (trial := self._ask(wait=bool(worker))).status != "STOPPED":
+            if trial.status != "RUNNING":
+                continue
+            self._progress.update()
+            result = run_trial(
+                trial.hyperparameters, trial.trial_id, self._plan, self._project, worker=worker,
+                report=self._progress.update_epoch,
+            )  # fmt: skip
+            report_result(self.oracle, trial, result)
+            self._progress.update()
 
     def save(self) -> None:
         """Does nothing: the oracle saves its own state, and the tuner has none."""
+
+    def _ask(self, *, wait: bool) -> Any:
+        """Asks the oracle for a trial, a cluster's after a pause, since it may have none yet."""
+        if wait:
+            time.sleep(PAUSE)
+        return self.oracle.create_trial(self.tuner_id)
+
+
+class _Declaration(keras_tuner.HyperModel):
+    """What KerasTuner builds once to find the hyperparameters; a model of the zoo is not built for that.
+
+    Args:
+        plan: The search.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self._model = plan.model
+
+    def declare_hyperparameters(self, hp: keras_tuner.HyperParameters) -> None:
+        if isinstance(self._model, HyperModel):
+            self._model.declare_hyperparameters(hp)
+
+    def build(self, hp: keras_tuner.HyperParameters) -> Any:
+        if not isinstance(self._model, HyperModel):
+            return self._model.draw(hp)
+        try:
+            with limiting_memory():
+                return self._model.build(hp)
+        except ZooError:
+            raise
+        except Exception as error:
+            if is_out_of_memory(error):
+                return None  # with other values it may fit
+            raise RunFailed(f"The builder {self._model.name} failed: {describe_failure(error)}") from error
 
 
 def run_tuner(plan: Plan, project: Path, progress: TrialTable, *, is_worker: bool) -> None:
@@ -98,12 +120,15 @@ def run_tuner(plan: Plan, project: Path, progress: TrialTable, *, is_worker: boo
     tuner = Tuner(plan, project, progress)
     if not is_worker:
         tuner.resume()
-        tuner.search()
+        if os.environ.get("KERASTUNER_TUNER_ID"):
+            tuner.search()  # the chief serves the workers
+        else:
+            tuner.run_trials()
         return
     address, port = os.environ["KERASTUNER_ORACLE_IP"], int(os.environ["KERASTUNER_ORACLE_PORT"])
     # KerasTuner's client would wait for an hour.
     watch_server(address, port, patience=PATIENCE, silence=SILENCE)
     try:
-        tuner.search()
+        tuner.run_trials()
     except grpc.RpcError as error:
         raise RunFailed(f"The chief at {address}:{port} cannot be reached any more.") from error

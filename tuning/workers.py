@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import pickle
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.distribution.processes import POLL, Supervisor
 from zoo.errors import InvalidValue, RunFailed
+from zoo.tuning.failures import DiskFull, InvalidSearch, explain_disk_failure
 from zoo.tuning.project import trial_folder
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
 MODULE = "zoo.tuning.workers"  # whose `main` a worker runs
 MAX_DEATHS = 3  # of the workers that train a trial, after which it has failed
+DISK_FULL, INVALID = 74, 78  # exit statuses of workers that end the search, as in sysexits.h
 
 
 def search_with_workers(plan: Plan, project: Path, progress: TrialTable, workers: int) -> None:
@@ -93,25 +97,24 @@ class Pool:
 
     def _check(self, name: str) -> None:
         """Ends the trial of a worker if it has a result; starts a worker that has died again."""
+        from zoo.tuning.oracles import report_result
+
         trial = self._trials[name]
         if result := trial_folder(self._project, trial.trial_id).read_json("result.json"):
-            self._end(name, result)
+            report_result(self._oracle, self._trials.pop(name), result)
         elif not self._supervisor.is_running(name):
+            self._check_status(name)
             self._count_death(name)
             self._run(name)
 
-    def _end(self, name: str, result: dict[str, Any]) -> None:
-        import keras_tuner
-
-        trial = self._trials.pop(name)
-        if "hyperparameters" in result:
-            trial.hyperparameters = keras_tuner.HyperParameters.from_config(result["hyperparameters"])
-        if result["status"] == "failed":
-            trial.status, trial.message = "FAILED", result["error"]
-        else:
-            self._oracle.update_trial(trial.trial_id, {self._oracle.objective.name: result["objective"]})
-            trial.status = "COMPLETED"
-        self._oracle.end_trial(trial)
+    def _check_status(self, name: str) -> None:
+        """Raises what a worker has raised that ends the search; with a full disk, its log may be empty."""
+        status = self._supervisor.status(name)
+        if status == DISK_FULL:
+            words = self._supervisor.last_words(name).removeprefix("zoo: ")
+            raise DiskFull(words or explain_disk_failure(self._project, os.strerror(errno.ENOSPC)))
+        if status == INVALID:
+            raise InvalidSearch(self._supervisor.last_words(name).removeprefix("zoo: "))
 
     def _count_death(self, name: str) -> None:
         trial_id = self._trials[name].trial_id
@@ -183,11 +186,15 @@ def main() -> None:
         os.sched_setaffinity(0, set(map(int, cores.split(","))))
     import keras_tuner
 
-    from zoo.tuning.trial import make_hypermodel, run_trial
+    from zoo.tuning.trial import run_trial
 
     plan = pickle.loads(Path(file).read_bytes())
-    hypermodel = make_hypermodel(plan)
     for line in sys.stdin:
         content = json.loads(line)
         hp = keras_tuner.HyperParameters.from_config(content["hyperparameters"])
-        run_trial(hypermodel, hp, content["trial"], plan, Path(project), worker=name)
+        try:
+            run_trial(hp, content["trial"], plan, Path(project), worker=name)
+        except (DiskFull, InvalidSearch) as error:
+            with contextlib.suppress(OSError):  # no room for the log
+                print(f"zoo: {error}", file=sys.stderr, flush=True)
+            sys.exit(DISK_FULL if isinstance(error, DiskFull) else INVALID)

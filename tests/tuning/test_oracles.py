@@ -28,7 +28,6 @@ def make(tmp_path):
     def make(algorithm, max_trials="default", seed=0, name="oracle.json"):
         max_trials = TRIALS.get(algorithm, 25) if max_trials == "default" else max_trials
         oracle = make_oracle(plan(algorithm=algorithm, max_trials=max_trials, seed=seed), tmp_path / name)
-        # Where KerasTuner writes a copy of its own of each trial, which nobody reads.
         oracle._set_project_dir(str(tmp_path), f"{name}-kerastuner")
         hp = keras_tuner.HyperParameters()
         hp.Float("x", 0.01, 1.0, sampling="log")

@@ -174,7 +174,7 @@ def test_a_custom_builder_that_fails_is_a_row(tmp_path):
     model = tuning.HyperModel(builder, {"units": Choice([2, 3, 4, 5]), "batch_size": 50})
     result = search(tmp_path / "search", model, algorithm="grid", max_trials=None, epochs=1)
     assert result.frame["status"].tolist() == ["finished", "finished", "failed", "finished"]
-    assert result.frame["error"][2] == "MemoryError: no room for 4 units"
+    assert result.frame["error"][2] == "The training does not fit into memory: no room for 4 units."
     assert "in builder" in read_result(result.folder, 2)["traceback"]
 
 

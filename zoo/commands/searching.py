@@ -36,6 +36,7 @@ Vanishing = Annotated[
     float, typer.Option(help="Ratio of the first to the last gradient below which a trial ends; 0 for never.")
 ]
 Prune = Annotated[bool, typer.Option(help="End a trial that is worse than the median of the earlier ones.")]
+Executions = Annotated[int, typer.Option(min=1, help="Number of trainings of a trial, whose objectives are averaged.")]
 Workers = Annotated[int, typer.Option(min=1, help="Number of trials to train at a time on this machine.")]
 ProjectDir = Annotated[
     Path | None,
@@ -59,6 +60,7 @@ def tune(
     seed: Seed = 0,
     vanishing: Vanishing = 1e-4,
     prune: Prune = True,
+    executions: Executions = 1,
     workers: Workers = 1,
     project_dir: ProjectDir = None,
     resume: Resume = None,
@@ -84,6 +86,7 @@ def tune(
             seed=seed,
             vanishing=vanishing or None,
             prune=prune,
+            executions_per_trial=executions,
             workers=workers,
             project_dir=project_dir,
         )
@@ -95,12 +98,16 @@ def tune(
 
 
 def _print_result(result: zoo.tuning.SearchResult) -> None:
+    from zoo.tuning.models import find_trial
+
     statuses = ", ".join(f"{count} {status}" for status, count in result.frame["status"].value_counts().items())
     out.print(f"{result.status}: {len(result.frame)} trials ({statuses})")
     if result.best is not None:
         objective = float(result.frame.set_index("trial")["objective"][result.best])
         values = result.words(result.best)
         out.print(f"best: trial {result.best}, {result.objective[0]} {objective:.4f}, {values}", soft_wrap=True)
+        model = find_trial(result.folder, result.best).path / "model.keras"
+        out.print(f"its model: {model}", soft_wrap=True)
         out.print(f"train it in full: zoo train --from-search {result.folder} (--epochs N)", soft_wrap=True)
     files = sorted(path.name for path in result.folder.iterdir() if path.is_file() and path.name[0] != ".")
     out.print(f"files in {result.folder}: {', '.join(files)}", soft_wrap=True)

@@ -19,6 +19,10 @@ _SUITABLE_CALLBACKS = (keras.callbacks.ProgbarLogger, keras.callbacks.TerminateO
 _OF_FIT = ("fit", "make_train_function", "make_test_function", "evaluate")
 
 
+class CannotCheckpoint(InvalidValue):
+    """Error of a training with a checkpoint that cannot run in compiled calls."""
+
+
 class SlowFit(UserWarning):
     """Warning that Keras' own `fit` runs a training step by step, and why."""
 
@@ -68,8 +72,8 @@ def fit_with_keras(
         **options: Other arguments of `model.fit`.
 
     Raises:
-        InvalidValue: A training with a checkpoint cannot run in compiled calls, or `batch_size` is given for data that
-            have batches of their own.
+        CannotCheckpoint: A training with a checkpoint cannot run in compiled calls.
+        InvalidValue: `batch_size` is given for data that have batches of their own.
     """
     if not hasattr(x, "shape") and not keras.tree.is_nested(x):
         if options.get("batch_size") is not None:
@@ -80,7 +84,7 @@ def fit_with_keras(
         if not isinstance(x, keras.utils.PyDataset):
             options["shuffle"] = options["shuffle"] and None  # Keras warns that it cannot shuffle
     if has_checkpoint:
-        raise InvalidValue(f"A training with a checkpoint runs in compiled calls; this one cannot: {reason}.")
+        raise CannotCheckpoint(f"A training with a checkpoint runs in compiled calls; this one cannot: {reason}.")
     warnings.warn(f"{model.name} is trained step by step by Keras' own fit: {reason}.", SlowFit, stacklevel=3)
     return model.fit(x, **options)
 

@@ -27,7 +27,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     ['metrics.csv']
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         yield temporary
         temporary.replace(path)

@@ -153,6 +153,15 @@ def set_oracle_random_state(oracle: keras_tuner.Oracle, state: Any) -> None:
     oracle._random_state = state
 
 
+def skip_trial_files(oracle: keras_tuner.Oracle) -> None:
+    """Keeps an oracle from writing each trial into a file of its own.
+
+    KerasTuner writes it in place, so that a full disk leaves half a file. It is not read: the state has all trials.
+    """
+    _method(oracle, "_save_trial", "The files of a search cannot be kept complete")
+    oracle._save_trial = lambda trial: None
+
+
 def _method(owner: Any, name: str, problem: str) -> Callable[..., Any]:
     if not callable(method := getattr(owner, name, None)):
         raise _missing(problem, type(owner).__name__, name)

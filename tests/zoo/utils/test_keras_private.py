@@ -161,6 +161,14 @@ def test_the_bayesian_oracle_draws_from_the_generator_that_is_set():
     assert draw(1) == draw(1) != draw(2)
 
 
+def test_an_oracle_writes_no_file_for_a_trial(tmp_path):
+    oracle = keras_tuner.oracles.RandomSearchOracle("loss", max_trials=1, seed=1)
+    oracle._set_project_dir(str(tmp_path), "search")
+    private.skip_trial_files(oracle)
+    oracle.create_trial("tuner0")
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["oracle.json"]
+
+
 class TestMissingNames:
     KNOWN = "Keras 3.15, TensorFlow 2.21 and KerasTuner 1.4.8 are known to work"
 
@@ -174,6 +182,7 @@ class TestMissingNames:
             (lambda: private.check_gradient_methods(object()), "cannot be recorded", "_clip_gradients"),
             (lambda: private.get_initial_shape(lambda: 0), "size of a model cannot be checked", "self"),
             (lambda: private.set_oracle_random_state(object(), 0), "cannot be resumed", "_random_state"),
+            (lambda: private.skip_trial_files(object()), "cannot be kept complete", "_save_trial"),
         ],
     )
     def test_the_error_for_a_missing_name_lists_releases_that_have_it(self, call, problem, name):
