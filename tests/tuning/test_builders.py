@@ -1,5 +1,7 @@
 """Hypermodels of KerasTuner: what a search makes of them is what KerasTuner's own tuners make of them."""
 
+from typing import ClassVar
+
 import keras
 import keras_tuner
 import numpy as np
@@ -136,7 +138,7 @@ def test_a_training_loop_of_its_own_needs_no_compiled_model(tmp_path):
 class Epochs(keras_tuner.HyperModel):
     """Notes what is passed to `fit`."""
 
-    passed: list = []
+    passed: ClassVar[list] = []
 
     def build(self, hp):
         return make_model(hp.Choice("units", [2]))
