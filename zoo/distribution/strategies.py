@@ -14,7 +14,7 @@ from typing import Any, Literal
 from zoo.errors import InvalidValue, RunFailed
 from zoo.utils.constraints import check
 from zoo.utils.keras_private import set_worker_timeout
-from zoo.utils.tensorflow_import import import_tensorflow
+from zoo.utils.tensorflow_import import import_tensorflow, require_synchronous, require_tensorflow
 
 PATIENCE = 40  # seconds that the workers wait for a missing one
 
@@ -29,17 +29,22 @@ def resolve_strategy(strategy: Any) -> Any:
 
     Args:
         strategy: `"none"`, one device; `"mirrored"`, all GPUs of this machine; `"multiworker"`, all machines in
-            `TF_CONFIG`; `"auto"`, multiworker if `TF_CONFIG` is set, mirrored if there are several GPUs, else none. A
-            `tf.distribute.Strategy` is returned as it is.
+            `TF_CONFIG`; `"auto"`, multiworker if `TF_CONFIG` has a cluster, mirrored if there are several GPUs, else
+            none. A `tf.distribute.Strategy` is returned as it is.
 
     Raises:
-        InvalidValue: The name is unknown, or `"multiworker"` has no valid `TF_CONFIG`.
+        InvalidValue: The name is unknown, the workers of the strategy do not update the weights together,
+            `"multiworker"` has no valid `TF_CONFIG`, or Keras runs on another backend.
         RunFailed: Another worker does not answer, or the port of this worker is in use.
     """
+    if isinstance(strategy, str):
+        check("strategy", strategy, Name)
+    require_tensorflow("Training")
     import_tensorflow()
     import tensorflow as tf
 
     if isinstance(strategy, tf.distribute.Strategy):
+        require_synchronous(strategy)
         return strategy
     name = check("strategy", strategy, Name)
     gpus = tf.config.list_physical_devices("GPU")
@@ -47,7 +52,7 @@ def resolve_strategy(strategy: Any) -> Any:
         with suppress(RuntimeError):  # it is in use already
             tf.config.experimental.set_memory_growth(gpu, True)
     if name == "auto":
-        name = "multiworker" if "TF_CONFIG" in os.environ else "mirrored" if len(gpus) > 1 else "none"
+        name = "multiworker" if _has_cluster() else "mirrored" if len(gpus) > 1 else "none"
     if name == "multiworker":
         config = read_cluster()
         jobs = {job: len(config["cluster"][job]) for job in ("chief", "worker") if job in config["cluster"]}
@@ -55,6 +60,14 @@ def resolve_strategy(strategy: Any) -> Any:
         _wait_for_workers(config)
         return tf.distribute.MultiWorkerMirroredStrategy()
     return tf.distribute.MirroredStrategy() if name == "mirrored" else tf.distribute.get_strategy()
+
+
+def _has_cluster() -> bool:
+    """Returns whether `TF_CONFIG` has a cluster; TensorFlow takes an empty one for a single machine."""
+    try:
+        return bool(json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster"))
+    except (ValueError, AttributeError):
+        return True  # `read_cluster` says what is wrong with it
 
 
 def _wait_for_workers(config: dict[str, Any]) -> None:
@@ -100,6 +113,8 @@ def read_cluster() -> dict[str, Any]:
         task, members = config["task"], config["cluster"][config["task"]["type"]]
         if not 0 <= int(task["index"]) < len(members):
             raise ValueError(f"task {task['index']} of {len(members)}")
+        if "ps" in config["cluster"]:
+            raise ValueError("parameter servers are not supported")
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidValue(f"TF_CONFIG must be like {example}; got {text} ({error}).") from error
     return config

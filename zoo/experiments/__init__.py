@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo.errors import unknown
-from zoo.utils.tensorflow_import import import_tensorflow
+from zoo.utils.tensorflow_import import import_tensorflow, require_tensorflow
 
 if TYPE_CHECKING:
     from zoo.experiments.result import Result
@@ -116,5 +116,6 @@ def run(
 def _load_module(name: str) -> ModuleType:
     if name not in _MODULES:
         raise unknown("experiment", name, _MODULES)
+    require_tensorflow("An experiment")
     import_tensorflow()
     return importlib.import_module(f"zoo.experiments.{_MODULES[name]}")

@@ -18,6 +18,7 @@ from zoo.loop.fallback import CANNOT_BE_COMPILED, find_fallback_reason, fit_with
 from zoo.loop.session import Session
 from zoo.utils.constraints import Count, check, non_negative
 from zoo.utils.keras_private import get_restored_epoch
+from zoo.utils.tensorflow_import import require_tensorflow
 
 
 def fit(
@@ -105,8 +106,7 @@ def fit(
     >>> sorted(history.history)
     ['accuracy', 'loss']
     """
-    if not model.compiled:
-        raise InvalidValue("fit trains by the model's loss; compile the model first.")
+    _check_model(model)
     check("batch_size", batch_size, Count | None)
     check("checkpoint_every", checkpoint_every, Count | None)
     epochs = _limit_epochs(check("epochs", epochs, Annotated[int, non_negative]))
@@ -184,6 +184,12 @@ def _train(
         model.optimizer.finalize_variable_values(model.trainable_weights)
     events.on_train_end(logs)
     return model.history
+
+
+def _check_model(model: keras.Model) -> None:
+    require_tensorflow("zoo.training.fit")
+    if not model.compiled:
+        raise InvalidValue("fit trains by the model's loss; compile the model first.")
 
 
 def _prepare(

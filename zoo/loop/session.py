@@ -25,6 +25,7 @@ from zoo.loop.evaluating import read_metrics
 from zoo.loop.steps import Steps, compute_steps_per_call, make_variables, separate_replica_seeds
 from zoo.telemetry.instrument import Instrument, Probe
 from zoo.telemetry.weights import list_optimizers
+from zoo.utils.tensorflow_import import require_synchronous
 
 
 class Session:
@@ -60,6 +61,7 @@ class Session:
         self._start_time = time.perf_counter()
         self._checkpoint = Checkpoint(checkpoint) if isinstance(checkpoint, (str, Path)) else checkpoint
         position = (self._checkpoint and self._checkpoint.read_position()) or Position(epoch=initial_epoch)
+        require_synchronous(model.distribute_strategy)
         make_variables(model, data)
         separate_replica_seeds(model)
         self.model, self.epochs, self.position = model, epochs, position

@@ -17,6 +17,7 @@ from zoo.telemetry.statistics import STATISTICS, measure
 from zoo.telemetry.stores import Reading
 from zoo.telemetry.weights import Weight, list_trainable_weights
 from zoo.utils.constraints import check
+from zoo.utils.tensorflow_import import require_tensorflow
 
 
 class GradientProbe(keras.callbacks.Callback):
@@ -51,6 +52,7 @@ class GradientProbe(keras.callbacks.Callback):
 
     def __init__(self, x: Any, y: Any, *, every: int | Literal["epoch"] = "epoch") -> None:
         super().__init__()
+        require_tensorflow("GradientProbe")
         self.every = check("every", every, Every)
         self._x, self._y = x, y
         self._records: list[pd.DataFrame] = []

@@ -14,6 +14,7 @@ from zoo.telemetry.schedule import Schedule
 from zoo.telemetry.stores import Reading
 from zoo.telemetry.tap import Tap
 from zoo.telemetry.weights import list_applied_optimizers, list_trainable_weights
+from zoo.utils.tensorflow_import import require_synchronous, require_tensorflow
 
 
 class Taps:
@@ -26,6 +27,10 @@ class Taps:
         steps_per_call: Largest number of steps between two readings. Defaults to 1.
         counts_entries: Whether to count the gradients' entries by size. Defaults to False.
         activations: Whether to record the activations too. Defaults to False.
+
+    Raises:
+        InvalidValue: Keras runs on another backend than TensorFlow, or the model has a strategy whose workers do not
+            update the weights together.
     """
 
     def __init__(
@@ -38,12 +43,14 @@ class Taps:
         counts_entries: bool = False,
         activations: bool = False,
     ) -> None:
+        require_tensorflow("GradientRecorder")
         self._model, self._schedule = model, schedule
         self.capacity = 256 + 8 * steps_per_call // (schedule.interval or 1)
         self._taps: list[Tap] = []
         self._recorded: set[tuple[str, str]] = set()  # layers and variables that have had a record
         if model is None:
             return
+        require_synchronous(model.distribute_strategy)
         for optimizer in optimizers:
             is_divided = isinstance(optimizer, keras.optimizers.MultiOptimizer)
             if is_divided and not optimizer.built and model.trainable_variables:

@@ -38,6 +38,24 @@ class TestNames:
         with pytest.raises(InvalidValue, match="strategy must be one of 'auto', 'none', 'mirrored', 'multiworker'"):
             resolve_strategy("miror")
 
+    @pytest.mark.parametrize(
+        "config", ["", "{}", '{"cluster": {}}', '{"task": {"type": "worker", "index": 0}}', '{"environment": "cloud"}']
+    )
+    def test_an_empty_cluster_is_one_machine_as_in_tensorflow(self, monkeypatch, config):
+        monkeypatch.setenv("TF_CONFIG", config)
+        assert resolve_strategy("auto") is tf.distribute.get_strategy()
+        if config:
+            assert not tf.distribute.cluster_resolver.TFConfigClusterResolver().cluster_spec()
+
+    def test_parameter_servers_are_an_error(self, monkeypatch):
+        strategy = object.__new__(tf.distribute.ParameterServerStrategy)  # a real one needs running servers
+        with pytest.raises(InvalidValue, match="strategy must update the weights .*; got ParameterServerStrategyV2"):
+            resolve_strategy(strategy)
+        config = {"cluster": {"ps": ["a:1"], "worker": ["b:1"]}, "task": {"type": "worker", "index": 0}}
+        monkeypatch.setenv("TF_CONFIG", json.dumps(config))
+        with pytest.raises(InvalidValue, match="parameter servers are not supported"):
+            resolve_strategy("auto")
+
     def test_multiworker_needs_the_cluster_in_the_environment(self, monkeypatch):
         monkeypatch.delenv("TF_CONFIG", raising=False)
         with pytest.raises(InvalidValue, match="multiworker needs TF_CONFIG in the environment, as in"):
