@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -96,7 +97,8 @@ def _show_layers(frame: pd.DataFrame) -> None:
     for column in table.columns[3:6]:
         column.justify = "right"
     for row in frame.itertuples(index=False):
-        table.add_row(*(f"{value:,}" if isinstance(value, int) else value for value in row))
+        numbers = (f"{value:,}" if isinstance(value, Integral) else "" for value in row[3:6])  # missing connections
+        table.add_row(*row[:3], *numbers, row[6])
     table.add_row("all", "", "", *(f"{total:,}" for total in totals), "")
     out.print(table)
 
