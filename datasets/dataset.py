@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from zoo.datasets.cache import RemoteFile, find
 from zoo.datasets.split import Split, make_batches
 from zoo.errors import InvalidValue
 from zoo.utils.constraints import Count, Seed, check
@@ -207,6 +208,7 @@ class Source:
             source's own order. Defaults to 0.2.
         validation: The same for the validation set, of the remaining examples. Defaults to 0.1.
         make: Function of the validation size and the seed that makes the data set of another one, instead of `read`.
+        files: Files that it reads, which are downloaded if they are not on this machine. Defaults to none.
     """
 
     name: str
@@ -221,6 +223,12 @@ class Source:
     test: float | int = 0.2
     validation: float | int = 0.1
     make: Callable[[float | int | None, int], Dataset] | None = None
+    files: tuple[RemoteFile, ...] = ()
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it can be loaded without a download."""
+        return all(find(file) for file in self.files)
 
     def load(self, *, validation: float | int | None, seed: int) -> Dataset:
         """Reads and splits the data; `datasets.load` documents the arguments."""

@@ -41,6 +41,7 @@ SOURCE = Source(
     class_names=tuple("0123456789"),
     levels=255,
     read=read,
+    files=(FILE,),
     test=10_000,
     validation=10_000,
 )

@@ -43,5 +43,6 @@ SOURCE = Source(
     examples=1593,
     class_names=tuple("0123456789"),
     read=read,
+    files=(FILE,),
     test=0.5,
 )

@@ -121,6 +121,7 @@ def _source(single: Source, *, per_digit: float, longest: int, noise: float, shi
         input_shape=shape,
         examples=round(single.examples * per_digit),
         class_names=(*single.class_names, "none"),
+        levels=1,  # noise leaves no whole numbers
         make=partial(_load, single, settings),
     )
 

@@ -7,63 +7,94 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from zoo.errors import RunFailed
+from zoo.exporting.data import ServedData
+from zoo.exporting.samples import Sampler, draw_accepted
 from zoo.exporting.signatures import Signature
+from zoo.utils.keras_private import list_layers
 
 TOLERANCE = {"saved_model": 1e-5, "onnx": 1e-4, "litert": 1e-4}
+HALF_PRECISION = {"float16": 4e-3, "bfloat16": 3e-2}  # four times the distance of two neighboring numbers around 1
 EXAMPLES = (1, 3)
 
 
-def compute_cases(signatures: Mapping[str, Signature], *, levels: int, classes: int) -> dict[str, np.ndarray]:
-    """Returns random inputs of each signature and the outputs of the model for them, for batches of one and of three.
+def compute_cases(
+    model: keras.Model,
+    signatures: Mapping[str, Signature],
+    names: Iterable[str],
+    *,
+    data: ServedData,
+    scale: float,
+) -> dict[str, np.ndarray]:
+    """Returns inputs of each signature and the outputs of the model for them, for batches of one and of more.
+
+    Numbers as in the data set are those of its own examples, where it is on this machine. What is expected of them
+    comes from the examples as in training.
 
     Args:
-        signatures: Signatures of the trained model.
-        levels: Maximum value of raw images.
-        classes: Number of classes.
+        model: The trained model.
+        signatures: Its signatures.
+        names: Names of the signatures to compare.
+        data: The data that it is served with.
+        scale: Factor by which its recipe multiplies the inputs.
     """
-    random = np.random.default_rng(0)
+    limits = {"classes": model.output_shape[-1], "seed": 1000} if "sample" in signatures else {}
+    sampler = Sampler(model, limits=limits)
     arrays: dict[str, np.ndarray] = {}
-    for name, signature in signatures.items():
+    for name in names:
+        takes_raw = name == "serve" and data.levels != 1
         for examples in EXAMPLES:
-            inputs = {
-                key: _draw_input(spec, key, examples, random, levels, classes) for key, spec in signature.inputs.items()
-            }
-            outputs = signature.call(*map(tf.constant, inputs.values()))
+            signature = signatures["serve_float" if takes_raw else name]
+            inputs, outputs = draw_accepted(signature.call, signature.inputs, sampler, examples)
+            if name in ("serve", "serve_float") and len(inputs) == 1:
+                key, x = next(iter(inputs.items()))
+                x = x if data.examples is None else data.examples[:1] if examples == 1 else data.examples
+                if takes_raw and data.examples is None:
+                    x = np.round(x * data.levels) / np.float32(data.levels)
+                inputs, outputs = {key: data.to_raw(x) if takes_raw else x}, _call(signature, x, model, scale)
             for side, values in (("in", inputs), ("out", outputs)):
-                arrays |= {f"{name}|{examples}|{side}|{key}": np.asarray(value) for key, value in values.items()}
+                arrays |= {f"{name}|{examples}|{side}|{key}": _to_array(value) for key, value in values.items()}
     return arrays
 
 
-def _draw_input(
-    spec: tf.TensorSpec, name: str, examples: int, random: np.random.Generator, levels: int, classes: int
-) -> np.ndarray:
-    shape = [examples if size is None else size for size in spec.shape]
-    if name == "steps":
-        return np.array(3, "int32")
-    if spec.dtype.is_integer:
-        high = {"seed": 1000, "classes": classes}.get(name, levels + 1)
-        return random.integers(high, size=shape).astype(spec.dtype.as_numpy_dtype)
-    return random.random(shape, "float32")
+def _call(signature: Signature, x: np.ndarray, model: keras.Model, scale: float) -> dict[str, Any]:
+    """Returns the outputs of a signature, the first of them as the model itself computes it."""
+    tensor = tf.cast(x, next(iter(signature.inputs.values())).dtype)
+    outputs = signature.call(tensor)
+    y = keras.tree.flatten(model(tensor * scale if scale != 1 else tensor, training=False))
+    return {name: y[0] if len(y) == 1 and not number else value for number, (name, value) in enumerate(outputs.items())}
 
 
-def verify(format: str, path: Path, cases: Mapping[str, np.ndarray]) -> dict[str, float]:
+def _to_array(value: Any) -> np.ndarray:
+    array = np.asarray(value)
+    if array.dtype.kind == "O":  # text
+        return array.astype("S")
+    return array.astype("float32") if array.dtype.name == "bfloat16" else array
+
+
+def verify(
+    format: str, path: Path, cases: Mapping[str, np.ndarray], *, tolerance: float | None = None
+) -> dict[str, float]:
     """Returns the largest difference of each signature to the model.
 
     Args:
         format: Format of the exported model.
         path: Its folder or file.
         cases: Result of `compute_cases`.
+        tolerance: Largest difference that is allowed. Defaults to that of the format.
 
     Raises:
         RunFailed: The exported model cannot be opened, or a difference exceeds the tolerance.
     """
+    tolerance = TOLERANCE[format] if tolerance is None else tolerance
     with tempfile.TemporaryDirectory() as folder:
         np.savez(Path(folder, "cases.npz"), **cases)  # type: ignore[arg-type]
         command = [sys.executable, "-I", str(Path(__file__).with_name("standalone.py"))]
@@ -78,9 +109,15 @@ def verify(format: str, path: Path, cases: Mapping[str, np.ndarray]) -> dict[str
         raise RunFailed(f"The exported model fails in a process without the zoo: {reason}")
     differences: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
     worst = max(differences, key=lambda name: differences[name])
-    if differences[worst] > TOLERANCE[format]:
+    if differences[worst] > tolerance:
         raise RunFailed(
-            f"The outputs of the exported model must equal those of the model within {TOLERANCE[format]:.0e}; got a "
+            f"The outputs of the exported model must equal those of the model within {tolerance:.0e}; got a "
             f"difference of {differences[worst]:.1e} in {worst}."
         )
     return differences
+
+
+def tolerance_of(model: keras.Model, format: str) -> float:
+    """Returns the largest allowed difference, which is that of half precision if a layer computes in it."""
+    dtypes = {layer.compute_dtype for layer in list_layers(model)}
+    return max([TOLERANCE[format], *(limit for dtype, limit in HALF_PRECISION.items() if dtype in dtypes)])

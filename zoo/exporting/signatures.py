@@ -1,22 +1,22 @@
-"""The functions of an exported model, which depend on its family. They take raw images or numbers in [0, 1]."""
+"""The functions of an exported model. They take numbers as in the data set, or as in training."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from zoo.layers.gibbs import clamped_gibbs_step
+from zoo.exporting.families import decoder, family_functions, find_layer, sample_dbn, sample_rbm
+from zoo.exporting.interfaces import Interface, Outputs, inspect_model
+from zoo.exporting.predictions import add_classes, name_outputs
 from zoo.models.boltzmann_machine import BoltzmannMachine
 from zoo.models.deep_belief_network import DeepBeliefNetwork
+from zoo.models.origin import origin_of
 
 SCALAR = tf.TensorSpec([], tf.int32)
-
-Function = Callable[[Any], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -31,210 +31,100 @@ class Signature:
 
     description: str
     inputs: Mapping[str, tf.TensorSpec]
-    call: Callable[..., dict[str, Any]]
+    call: Callable[..., Outputs]
 
 
-def signatures(model: keras.Model, *, levels: int, scale: float) -> dict[str, Signature]:
+def signatures(
+    model: keras.Model,
+    *,
+    levels: int,
+    scale: float,
+    dtype: str = "uint8",
+    class_names: Sequence[str] = (),
+    interface: Interface | None = None,
+) -> dict[str, Signature]:
     """Returns the signatures of a model by name.
 
     Args:
-        model: A Keras model with one input and one output.
-        levels: Maximum value of raw images (uint8), by which they are divided.
+        model: A built Keras model.
+        levels: Number by which the raw numbers of the data set are divided; 1 for a model that takes them as they are.
         scale: Factor by which the recipe of the model multiplies its inputs.
+        dtype: Type of the raw numbers. Defaults to `"uint8"`.
+        class_names: Names of the classes, if they are known. Defaults to none.
+        interface: What the model takes and returns, if it has been inspected already. Defaults to None.
     """
-    shape = tuple(model.input_shape[1:])
-    has_images = len(shape) == 3
-    name = "images" if has_images else "inputs"
-    numbers = {name: tf.TensorSpec([None, *shape], tf.float32, name)}
+    interface = interface or inspect_model(model)
+    is_known = origin_of(model) is not None or isinstance(model, BoltzmannMachine | DeepBeliefNetwork)
+    description, predict = (_known_outputs if is_known else _any_outputs)(model, interface, class_names)
+    numbers = interface.inputs
+    name, *others = numbers
+    if others:
+        return {"serve": Signature(description, numbers, predict)}
 
     def rescale(x: Any) -> Any:
         return x * scale if scale != 1 else x
 
-    def from_numbers(description: str, function: Function) -> Signature:
+    def from_numbers(description: str, function: Callable[[Any], Outputs]) -> Signature:
         return Signature(description, numbers, lambda x: function(rescale(x)))
 
-    description, predict = _prediction(model)
     result = {"serve": from_numbers(description, predict)}
-    if has_images:
-        result = {
-            "serve": Signature(
-                f"{description}, from images as in the data set, uint8 from 0 to {levels}",
-                {name: tf.TensorSpec([None, *shape], tf.uint8, name)},
-                lambda x: predict(rescale(tf.cast(x, tf.float32) / levels)),
-            ),
-            "serve_float": from_numbers(f"{description}, from images in [0, 1]", predict),
-        }
-    result |= {key: from_numbers(*entry) for key, entry in _family_functions(model, name).items()}
-    if (code := _find_layer(model, "code")) is not None:
-        decoder = _decoder(model, code)
-        result["decode"] = Signature(
-            "images reconstructed from codes",
-            {"code": tf.TensorSpec([None, *code.output.shape[1:]], tf.float32, "code")},
-            lambda x: {name: decoder(x, training=False)},
+    if levels != 1:
+        kind = f"{dtype} from 0 to {levels}" if tf.as_dtype(dtype).is_integer else f"numbers from 0 to {levels}"
+        raw = tf.TensorSpec(numbers[name].shape, dtype, name)
+        result["serve"] = Signature(
+            f"{description}, from {name} as in the data set, {kind}",
+            {name: raw},
+            lambda x: predict(rescale(tf.cast(x, numbers[name].dtype) / levels)),
         )
+    if levels != 1 or (is_known and interface.takes_images):
+        result["serve_float"] = from_numbers(
+            f"{description}, from {name} {'in [0, 1]' if levels != 1 else 'as in training'}", predict
+        )
+    if (members := _members_of(model)) or is_known:
+        result |= {key: from_numbers(*entry) for key, entry in family_functions(model, name, members).items()}
+    return result | (_inverse_signatures(model, name, numbers) if is_known else {})
+
+
+def _any_outputs(model: keras.Model, interface: Interface, class_names: Sequence[str]) -> tuple[str, Any]:
+    members = _members_of(model)
+    if members and origin_of(members[0]):
+        return _known_outputs(model, interface, class_names)
+    if members:  # the mean of probabilities is a probability
+        interface = replace(interface, activation=inspect_model(members[0]).activation)
+    return name_outputs(model, interface, class_names)
+
+
+def _members_of(model: keras.Model) -> list[keras.Model]:
+    members = getattr(model, "members", ())
+    is_ensemble = isinstance(members, Sequence) and all(isinstance(member, keras.Model) for member in members)
+    return list(members) if is_ensemble else []
+
+
+def _known_outputs(model: keras.Model, interface: Interface, _: Sequence[str]) -> tuple[str, Any]:
+    """Returns a description of the outputs of a model of the zoo, and the function that computes them."""
+
+    def compute(*x: Any) -> Any:
+        return interface.call(*x)["output"]
+
     if isinstance(model, BoltzmannMachine):
-        result["sample"] = Signature(
-            "images after Gibbs sampling from the given images, and the means from which they were drawn",
-            {**numbers, "steps": SCALAR, "seed": SCALAR},
-            _sample_rbm(model, name),
-        )
+        return "probabilities of the hidden units", lambda *x: {"hidden": compute(*x)}
+    if find_layer(model, "code") is not None:
+        return "reconstructed images", lambda *x: {"reconstruction": compute(*x)}
+    outputs = "scores" if find_layer(model, "scores") is not None else "probabilities"
+    return f"{outputs} of the classes, and the class with the highest", lambda *x: add_classes(outputs, compute(*x))
+
+
+def _inverse_signatures(model: keras.Model, name: str, numbers: Mapping[str, tf.TensorSpec]) -> dict[str, Signature]:
+    """Returns the signatures that make images: from codes, from other images by sampling, or from classes."""
+    if isinstance(model, BoltzmannMachine):
+        description = "images after Gibbs sampling from the given images, and the means from which they were drawn"
+        return {"sample": Signature(description, {**numbers, "steps": SCALAR, "seed": SCALAR}, sample_rbm(model, name))}
     if isinstance(model, DeepBeliefNetwork):
-        result["sample"] = Signature(
-            "images of the given classes, after Gibbs sampling in the top RBM",
-            {"classes": tf.TensorSpec([None], tf.int32, "classes"), "steps": SCALAR, "seed": SCALAR},
-            _sample_dbn(model, name),
-        )
-    return result
-
-
-def _prediction(model: keras.Model) -> tuple[str, Function]:
-    """Returns a description of the outputs of a model, and the function that computes them."""
-    if isinstance(model, BoltzmannMachine):
-        return "probabilities of the hidden units", lambda x: {"hidden": model(x, training=False)}
-    if _find_layer(model, "code") is not None:
-        return "reconstructed images", lambda x: {"reconstruction": model(x, training=False)}
-    outputs = "scores" if _find_layer(model, "scores") is not None else "probabilities"
-
-    def classify(x: Any) -> dict[str, Any]:
-        y = model(x, training=False)
-        return {outputs: y, "classes": tf.argmax(y, axis=-1)}
-
-    return f"{outputs} of the classes, and the class with the highest", classify
-
-
-def _family_functions(model: keras.Model, name: str) -> dict[str, tuple[str, Function]]:
-    """Returns the other functions of a model on its inputs, each with its description."""
-    shape: tuple[int, ...] = tuple(model.input_shape[1:])
-    functions: dict[str, tuple[str, Function]] = {}
-
-    def flatten(x: Any) -> Any:
-        return tf.reshape(x, [-1, math.prod(shape)])
-
-    if isinstance(model, BoltzmannMachine):
-        rbm = model.rbm
-        functions = {
-            "hidden": ("P(h = 1 | v)", lambda x: {"hidden": rbm(flatten(x))}),
-            "reconstruct": (
-                "E(v | h) for the mean of h given v",
-                lambda x: {name: tf.reshape(rbm.reconstruct(flatten(x)), [-1, *shape])},
-            ),
-            "free_energy": ("F(v), in nats", lambda x: {"free_energy": rbm.free_energy(flatten(x))}),
-        }
-    elif isinstance(model, DeepBeliefNetwork):
-        functions = {
-            "hidden": ("codes in the visible units of the top RBM", lambda x: {"hidden": model.codes(x)}),
-            "reconstruct": (
-                "images generated from the codes",
-                lambda x: {name: _to_images(model, model.sample_down(model.codes(x), None)[-1])},
-            ),
-            "free_energy": (
-                "free energy of the top RBM for each class, in nats",
-                lambda x: {"free_energy": _class_energies(model, model.codes(x))},
-            ),
-        }
-    elif (code := _find_layer(model, "code")) is not None:
-        encoder = keras.Model(model.inputs, code.output)
-        functions["encode"] = ("codes", lambda x: {"code": encoder(x, training=False)})
-    elif hidden := [layer for layer in model.layers if layer.name.startswith("hidden_")]:
-        codes = keras.Model(model.inputs, hidden[-1].output)
-        functions["hidden"] = ("outputs of the last hidden layer", lambda x: {"hidden": codes(x, training=False)})
-    if members := list(getattr(model, "members", ())):
-        functions["members"] = (
-            "outputs of each member",
-            lambda x: {"members": tf.stack([member(x, training=False) for member in members], axis=1)},
-        )
-    return functions
-
-
-def _find_layer(model: keras.Model, name: str) -> Any:
-    return next((layer for layer in model.layers if layer.name == name), None)
-
-
-def _decoder(model: keras.Model, code: keras.layers.Layer) -> keras.Model:
-    inputs = outputs = keras.Input(code.output.shape[1:])
-    for layer in model.layers[model.layers.index(code) + 1 :]:
-        outputs = layer(outputs)
-    return keras.Model(inputs, outputs)
-
-
-class _StatelessSampler:
-    """Samples TensorFlow tensors. The same seed gives the same draws in every call of an exported function.
-
-    Args:
-        seed: Random seed, a scalar tensor.
-        key: Number of the first draw. Draws with different numbers are independent.
-        step: Difference between the numbers of consecutive draws. Defaults to 1.
-    """
-
-    def __init__(self, seed: Any, key: Any, step: int = 1) -> None:
-        self.seed, self.key, self.step = seed, key, step
-        self.sigmoid = tf.sigmoid
-
-    def bernoulli(self, probabilities: Any) -> Any:
-        noise = tf.random.stateless_uniform(tf.shape(probabilities), self._next_seed())
-        return tf.cast(noise < probabilities, probabilities.dtype)
-
-    def normal(self, mean: Any, sigma: float) -> Any:
-        return mean + sigma * tf.random.stateless_normal(tf.shape(mean), self._next_seed())
-
-    def one_hot(self, logits: Any) -> Any:
-        # The unit with the largest sum of logit and Gumbel noise follows the softmax. The next key is another draw's.
-        uniform = tf.random.stateless_uniform(tf.shape(logits), tf.stack([self.seed + 1, self.key]), minval=1e-20)
-        unit = tf.argmax(logits - tf.math.log(-tf.math.log(uniform)), axis=-1)
-        return tf.one_hot(unit, logits.shape[-1], dtype=logits.dtype)
-
-    def _next_seed(self) -> Any:
-        key, self.key = self.key, self.key + self.step
-        return tf.stack([self.seed, key])
-
-
-def _sample_rbm(model: BoltzmannMachine, name: str) -> Callable[..., dict[str, Any]]:
-    """Returns Gibbs sampling as a function that TensorFlow can serve."""
-    rbm, shape = model.rbm, model.example_shape
-
-    def sample(start: Any, steps: Any, seed: Any) -> dict[str, Any]:
-        def step(number: Any, state: Any, _: Any) -> tuple[Any, Any, Any]:
-            return number + 1, *rbm.gibbs_step(state, _StatelessSampler(seed, 2 * number))
-
-        state = tf.reshape(start, [-1, math.prod(shape)])
-        _, state, mean = tf.while_loop(lambda number, *_: number < steps, step, (tf.constant(0), state, state))
-        return {name: tf.reshape(state, [-1, *shape]), "means": tf.reshape(mean, [-1, *shape])}
-
-    return sample
-
-
-def _sample_dbn(model: DeepBeliefNetwork, name: str) -> Callable[..., dict[str, Any]]:
-    """Returns `DeepBeliefNetwork.generate` as a function that TensorFlow can serve."""
-    top, units, layers = model.top, model.hidden[-1], len(model.generation)
-
-    def sample(labels: Any, steps: Any, seed: Any) -> dict[str, Any]:
-        kernel = tf.convert_to_tensor(top.kernel)
-        conditionals = {
-            "kernel": kernel[:units],
-            "kernel_transposed": tf.transpose(kernel[:units]),
-            "visible_bias": top.visible_bias[:units],
-            "hidden_bias": top.hidden_bias + tf.gather(kernel[units:], labels),
-        }
-
-        def step(number: Any, state: Any) -> tuple[Any, Any]:
-            return number + 1, clamped_gibbs_step(state, _StatelessSampler(seed, 2 * number), **conditionals)
-
-        pixels = tf.fill([tf.shape(labels)[0], math.prod(model.example_shape)], 0.5)
-        image = _StatelessSampler(seed, -1).bernoulli(pixels)
-        state = model.sample_up(image, _StatelessSampler(seed, -2 - layers, step=-1))[-1]
-        _, state = tf.while_loop(lambda number, *_: number < steps, step, (tf.constant(0), state))
-        return {name: _to_images(model, model.sample_down(state, _StatelessSampler(seed, -2, step=-1))[-1])}
-
-    return sample
-
-
-def _to_images(model: DeepBeliefNetwork, pixels: Any) -> Any:
-    return tf.reshape(pixels, [-1, *model.example_shape])
-
-
-def _class_energies(model: DeepBeliefNetwork, codes: Any) -> Any:
-    top, units = model.top, model.hidden[-1]
-    shared = tf.linalg.matvec(codes, tf.convert_to_tensor(top.visible_bias)[:units])
-    total = top.hidden_bias + tf.matmul(codes, top.kernel[:units])
-    shared += tf.reduce_sum(tf.nn.softplus(total), axis=-1)
-    return -shared[:, None] - model.label_scores(codes)
+        inputs = {"classes": tf.TensorSpec([None], tf.int32, "classes"), "steps": SCALAR, "seed": SCALAR}
+        description = "images of the given classes, after Gibbs sampling in the top RBM"
+        return {"sample": Signature(description, inputs, sample_dbn(model, name))}
+    if (code := find_layer(model, "code")) is not None:
+        decode = decoder(model, code)
+        codes = {"code": tf.TensorSpec([None, *code.output.shape[1:]], tf.float32, "code")}
+        return {"decode": Signature("images reconstructed from codes", codes, lambda x: {name: decode(x)})}
+    return {}

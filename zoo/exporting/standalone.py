@@ -17,8 +17,10 @@ def _open(format, path):  # type: ignore[no-untyped-def]
         loaded = tf.saved_model.load(path)
 
         def call(name, inputs):  # type: ignore[no-untyped-def]
-            tensors = {key: tf.constant(value) for key, value in inputs.items()}
-            return {key: value.numpy() for key, value in loaded.signatures[name](**tensors).items()}
+            function = loaded.signatures[name]
+            _, specs = function.structured_input_signature
+            tensors = {key: tf.cast(value, specs[key].dtype) for key, value in inputs.items()}
+            return {key: value.numpy() for key, value in function(**tensors).items()}
 
     elif format == "onnx":
         import onnxruntime
@@ -40,6 +42,17 @@ def _open(format, path):  # type: ignore[no-untyped-def]
     return call
 
 
+def _largest_difference(actual, expected):  # type: ignore[no-untyped-def]
+    """Returns the largest difference, relative for values above 1; equal infinities and NaN do not differ."""
+    if expected.dtype.kind == "S":
+        return float((actual.astype("S") != expected).any())
+    actual, expected = actual.astype("float64"), expected.astype("float64")
+    with np.errstate(invalid="ignore"):
+        error = np.abs(actual - expected) / np.maximum(1, np.abs(expected))
+    error[(actual == expected) | (np.isnan(actual) & np.isnan(expected))] = 0
+    return float(np.nan_to_num(error, nan=1e30, posinf=1e30).max(initial=0))
+
+
 def main(format: str, path: str, cases: str) -> None:
     """Prints the largest difference of each signature as JSON, relative for values above 1."""
     sys.modules["zoo"] = sys.modules["datasets"] = None  # type: ignore[assignment]
@@ -57,9 +70,7 @@ def main(format: str, path: str, cases: str) -> None:
         for name, value in case["out"].items():
             if outputs[name].shape != value.shape:
                 raise SystemExit(f"{signature}: {name} must have shape {value.shape}; got {outputs[name].shape}")
-            error = np.abs(outputs[name] - value) / np.maximum(1, np.abs(value))
-            largest = float(error.max()) if np.isfinite(error).all() else 1e30
-            differences[signature] = max(differences.get(signature, 0.0), largest)
+            differences[signature] = max(differences.get(signature, 0.0), _largest_difference(outputs[name], value))
     print(json.dumps(differences))
 
 
