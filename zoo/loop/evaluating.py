@@ -28,7 +28,7 @@ def evaluate(model: keras.Model, x: Any, y: Any = None, *, batch_size: int = 100
         The loss and the metrics by name.
     """
     data = to_arrays(x, y)
-    make_variables(model, data)
+    make_variables(model, data, batch_size)
     return compile_evaluation(model, data, batch_size)()
 
 

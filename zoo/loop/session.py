@@ -62,7 +62,7 @@ class Session:
         self._checkpoint = Checkpoint(checkpoint) if isinstance(checkpoint, (str, Path)) else checkpoint
         position = (self._checkpoint and self._checkpoint.read_position()) or Position(epoch=initial_epoch)
         require_synchronous(model.distribute_strategy)
-        make_variables(model, data)
+        make_variables(model, data, batch_size)
         separate_replica_seeds(model)
         self.model, self.epochs, self.position = model, epochs, position
         self._data, self._batch_size, self._seed = data, batch_size, seed

@@ -120,15 +120,17 @@ class Steps:
         return results
 
 
-def make_variables(model: keras.Model, data: tuple[Any, ...]) -> None:
+def make_variables(model: keras.Model, data: tuple[Any, ...], batch_size: int = 1) -> None:
     """Creates the variables of a compiled model, its metrics and its optimizers, which a compiled loop cannot do.
 
     Args:
         model: The model.
         data: Examples, as `Steps` takes them.
+        batch_size: Number of examples in a batch, which a stateful layer requires. Defaults to 1.
     """
     with model.distribute_strategy.scope():
-        build_variables(model, keras.tree.map_structure(lambda values: tf.convert_to_tensor(values[:1]), data))
+        batch = keras.tree.map_structure(lambda values: tf.convert_to_tensor(values[:batch_size]), data)
+        build_variables(model, batch)
         for optimizer in list_optimizers(model):
             if not optimizer.built:
                 optimizer.build(model.trainable_variables)
