@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from zoo.errors import InvalidValue
+from zoo.utils.keras_private import profiles_steps
 
 # Exceptions of Keras and TensorFlow for a step that cannot be traced or compiled.
 CANNOT_BE_COMPILED = (TypeError, NotImplementedError, tf.errors.InvalidArgumentError, tf.errors.UnimplementedError)
@@ -98,6 +99,10 @@ def _is_overridden(model: keras.Model, name: str) -> bool:
 def _needs_every_step(callback: keras.callbacks.Callback) -> bool:
     if isinstance(callback, _SUITABLE_CALLBACKS) or getattr(callback, "content_with_calls", False):
         return False
+    if isinstance(callback, keras.callbacks.TensorBoard) and (
+        callback.write_steps_per_second or profiles_steps(callback)
+    ):
+        return True
     frequency = getattr(callback, "save_freq", getattr(callback, "update_freq", None))
     if frequency is not None:  # ModelCheckpoint and TensorBoard, which otherwise act at the end of an epoch
         return frequency != "epoch"

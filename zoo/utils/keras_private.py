@@ -62,6 +62,13 @@ def get_restored_epoch(model: keras.Model) -> int | None:
     return model._initial_epoch
 
 
+def profiles_steps(callback: keras.callbacks.TensorBoard) -> bool:
+    """Returns whether a `TensorBoard` callback profiles some steps; it does not keep its argument `profile_batch`."""
+    if not hasattr(callback, "_should_trace"):
+        raise _missing("TensorBoard cannot be used", type(callback).__name__, "_should_trace")
+    return callback._should_trace
+
+
 def check_gradient_methods(optimizer: keras.Optimizer) -> None:
     """Checks that `wrap_gradient_methods` knows the optimizer.
 

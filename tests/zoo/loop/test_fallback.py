@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tests.zoo.loop.small_model import assert_same_weights, create_model
+from zoo.loop.fallback import find_fallback_reason
 from zoo.training import SlowFit, fit
 
 pytestmark = pytest.mark.usefixtures("no_timings")
@@ -40,6 +41,14 @@ def test_callbacks_of_keras_run_without_a_warning(points, tmp_path):
         warnings.simplefilter("error", SlowFit)
         fit(create_model(), *points, epochs=2, verbose=0, callbacks=callbacks, jit_compile=False)
     assert (tmp_path / "best.keras").exists()
+
+
+@pytest.mark.parametrize(
+    "options", [{"write_steps_per_second": True}, {"profile_batch": 2}, {"update_freq": "batch"}, {"update_freq": 3}]
+)
+def test_tensorboard_by_step_is_called_at_every_step(tmp_path, options):
+    callback = keras.callbacks.TensorBoard(tmp_path, **options)
+    assert "TensorBoard must be called at every step" in find_fallback_reason(create_model(), [callback])
 
 
 @pytest.mark.parametrize("data", ["dataset", "generator"])

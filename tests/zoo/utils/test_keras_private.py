@@ -57,6 +57,11 @@ def test_the_epoch_that_a_backup_restores_is_read(tmp_path):
     assert private.get_restored_epoch(model) == 3
 
 
+def test_a_tensorboard_callback_knows_whether_it_profiles_steps(tmp_path):
+    assert private.profiles_steps(keras.callbacks.TensorBoard(tmp_path, profile_batch=(2, 3)))
+    assert not private.profiles_steps(keras.callbacks.TensorBoard(tmp_path))
+
+
 @pytest.mark.parametrize("optimizer", [keras.optimizers.SGD, keras.optimizers.Adam, keras.optimizers.Lion])
 def test_every_update_passes_through_the_reduction_with_its_weights(optimizer):
     passed = []
