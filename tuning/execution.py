@@ -26,11 +26,12 @@ from zoo.training.stage import explain_failure
 from zoo.training.table_writer import sort_metrics
 from zoo.tuning.builders import HyperModel
 from zoo.tuning.callbacks import BestWeights, copy_callbacks
+from zoo.tuning.failures import limiting_memory
 from zoo.tuning.hypermodels import ZooHyperModel
 from zoo.tuning.models import load_weights
 from zoo.tuning.plan import Plan
 from zoo.tuning.pruning import EarlyStop, read_objective
-from zoo.tuning.summary import average, read_result, summarize, tabulate_history
+from zoo.tuning.summary import average, read_result, summarize
 from zoo.utils.files import replacing
 
 CHECKPOINT_EVERY = 2.0  # seconds: an epoch of these models can take less than to write it down
@@ -111,14 +112,7 @@ def train(training: Training) -> tuple[dict[str, Any], keras.Model]:
     recorder = GradientRecorder(alarms=alarms, samples=1)  # trials are short and many
     name, direction = plan.objective
     best = BestWeights(lambda logs: read_objective(name, recorder, logs or {}), maximize=direction == "max")
-    stop = EarlyStop(
-        recorder,
-        plan.objective,
-        training.epochs,
-        training.others,
-        training.report,
-        required=not has_fit and not plan.callbacks,
-    )
+    stop = EarlyStop(recorder, plan.objective, training.epochs, training.others, training.report, required=not has_fit)
     callbacks = copy_callbacks(plan.callbacks, hp.values, training.trial_id, training.number)
     with warnings.catch_warnings(), Interrupt() as interrupt:
         warnings.simplefilter("ignore", GradientWarning)  # `vanished` has the message
@@ -144,24 +138,28 @@ def _fit_from_checkpoint(
     position = checkpoint.read_position()
     if position and (records := folder.read_table("gradients.csv")) is not None:
         recorder.restore(records[records["epoch"] <= position.epoch])
-    model, arguments = hypermodel.prepare(training.hp, folder, is_resumed=bool(position))
+    with limiting_memory():
+        model, arguments = hypermodel.prepare(training.hp, folder, is_resumed=bool(position))
     checkpoint.model = model
     if position:
         stop.restore(position.history)
     arguments["callbacks"] = [recorder, *arguments["callbacks"], *callbacks]
-    options: dict[str, Any] = {"epochs": training.epochs, "seed": training.seed, "verbose": 0}
-    options["validation_batch_size"] = 1000
+    options: dict[str, Any] = {
+        "epochs": training.epochs,
+        "seed": training.seed,
+        "validation_batch_size": 1000,
+        "verbose": 0,
+    }
     try:
         history, first = fit(model, **arguments, **options, checkpoint=checkpoint), 1
     except CannotCheckpoint:
         _load_parent(training, model)
         first = training.initial_epoch + 1
         history = fit(model, **arguments, **options, initial_epoch=training.initial_epoch)
-    rows = tabulate_history(history.history, first)
-    rows = rows[list(sort_metrics(dict.fromkeys(rows.columns, 0.0)))]
+    rows = pd.DataFrame(sort_metrics(history.history))
     if error := explain_failure(rows, recorder):
         raise RunFailed(error)
-    return model, [rows]
+    return model, [rows.set_index(pd.RangeIndex(first, first + len(rows)))]
 
 
 def _fit_by_hypermodel(
@@ -169,7 +167,8 @@ def _fit_by_hypermodel(
 ) -> tuple[keras.Model, list[pd.DataFrame]]:
     """Trains by the `fit` of a `keras_tuner.HyperModel`, from the weights that KerasTuner's Hyperband would load."""
     hp, plan = training.hp, training.plan
-    model = hypermodel.build(hp)
+    with limiting_memory():
+        model = hypermodel.build(hp)
     _load_parent(training, model)
     if model.compiled:
         callbacks = [recorder, *callbacks]

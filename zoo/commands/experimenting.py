@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from zoo import experiments
-from zoo.commands.options import RunDir, parse_settings
+from zoo.commands.options import RunDir, parse_settings, split_setting
 from zoo.commands.output import format_value, make_table, out, print_files, print_table
 from zoo.errors import InvalidValue
 
@@ -30,6 +30,9 @@ def experiment(
             raise InvalidValue(f"NAME must be one of {', '.join(experiments.names())}; got none.")
         _list_experiments()
         return
+    for setting in set_ or []:
+        split_setting(setting)  # what can be known before the experiment, and TensorFlow with it, is imported
+    experiments.check_arguments(name, dataset, run_dir=run_dir)
     settings = parse_settings(name, set_, experiments.options_of(name)) if set_ else {}
     result, folder = experiments.run(name, dataset, run_dir=run_dir, **settings)
     out.print(result.summary.to_string(index=False))

@@ -57,10 +57,7 @@ def parse_settings(
 ) -> dict[str, Any]:
     """Parses values of `--set` by their annotations; see `parse_model_options`."""
     options = {}
-    for setting in settings:
-        option, equals, value = setting.partition("=")
-        if not equals:
-            raise InvalidValue(f"--set takes OPTION=VALUE, as in --set depth=4; got {setting!r}.")
+    for option, value in map(split_setting, settings):
         if option not in annotations:
             flag = (flags or {}).get(option, "")
             if flag.startswith("--"):
@@ -68,6 +65,18 @@ def parse_settings(
             raise unknown("option", option, annotations, of=name)
         options[option] = parse(option, value, annotations[option])
     return options
+
+
+def split_setting(setting: str) -> tuple[str, str]:
+    """Returns the option and the value of `"depth=4"`.
+
+    Raises:
+        InvalidValue: It is not of the form OPTION=VALUE.
+    """
+    option, equals, value = setting.partition("=")
+    if not equals:
+        raise InvalidValue(f"--set takes OPTION=VALUE, as in --set depth=4; got {setting!r}.")
+    return option, value
 
 
 def refuse_other_options(context: typer.Context, reason: str, allowed: set[str]) -> None:

@@ -36,10 +36,18 @@ def evaluate(
     ] = None,
 ) -> None:
     """Evaluate a trained model: accuracy, confusion, calibration, the worst mistakes."""
-    from zoo import evaluation
+    from zoo import datasets
+    from zoo.runs.folder import RunFolder
     from zoo.runs.opening import open_model
 
-    result = evaluation.evaluate(open_model(target, weights=weights), dataset)
+    if dataset is not None:
+        datasets.source(dataset)  # an unknown name is reported before TensorFlow is imported
+    RunFolder.check_new(run_dir)
+    model = open_model(target, weights=weights)
+
+    from zoo import evaluation
+
+    result = evaluation.evaluate(model, dataset)
     folder = evaluation.write(result, run_dir)
     for name, (value, low, high, examples) in result.metrics.items():
         out.print(f"{name} {value:.4f}, 95 % interval {low:.4f} to {high:.4f}, {examples} examples")
@@ -60,8 +68,10 @@ def export(
     weights: WeightsName = None,
 ) -> None:
     """Export a trained model for TensorFlow Serving, ONNX Runtime or LiteRT."""
+    from zoo.exporting.exporter import resolve_target
     from zoo.runs.opening import open_model
 
+    resolve_target(path, format)  # before TensorFlow is imported
     exported = zoo.export(open_model(target, weights=weights), path, format=format)  # type: ignore[arg-type]
     table = make_table("signature", "difference to the model's own numbers, in a process without the zoo")
     for name, difference in exported.signatures.items():

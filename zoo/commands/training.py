@@ -76,6 +76,9 @@ def train(
 ) -> None:
     """Train a model and record the size of the gradient in every layer."""
     if workers > 1:
+        from zoo.runs.folder import RunFolder
+
+        RunFolder.check_new(run_dir)
         from zoo.distribution.workers import launch
 
         raise typer.Exit(launch(_remove_option(sys.argv[1:], "--workers"), workers))

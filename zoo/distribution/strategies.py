@@ -37,8 +37,8 @@ def resolve_strategy(strategy: Any) -> Any:
             `"multiworker"` has no valid `TF_CONFIG`, or Keras runs on another backend.
         RunFailed: Another worker does not answer, or the port of this worker is in use.
     """
-    if isinstance(strategy, str):
-        check("strategy", strategy, Name)
+    if isinstance(strategy, str) and check("strategy", strategy, Name) == "multiworker":
+        read_cluster()  # what is wrong with it is told before TensorFlow is imported
     require_tensorflow("Training")
     import_tensorflow()
     import tensorflow as tf

@@ -96,6 +96,7 @@ def run(
     from zoo import datasets
     from zoo.runs.folder import RunFolder
 
+    check_arguments(name, dataset, run_dir=run_dir)
     dataset = card(name).dataset if dataset is None else dataset
     datasets.load(dataset)  # before TensorFlow is imported, and before a folder is made
     module = _load_module(name)
@@ -111,6 +112,24 @@ def run(
             folder.path.rmdir()  # it is empty
         raise
     return result, result.write(folder)
+
+
+def check_arguments(name: str, dataset: str | None, *, run_dir: str | Path | None) -> None:
+    """Checks the arguments of `run` that are known before TensorFlow is imported.
+
+    Raises:
+        UnknownName: Unknown experiment or data set.
+        InvalidValue: The folder exists.
+        RunFailed: The folder cannot be created.
+    """
+    from zoo import datasets
+    from zoo.runs.folder import RunFolder
+
+    if name not in _MODULES:
+        raise unknown("experiment", name, _MODULES)
+    if dataset is not None:
+        datasets.source(dataset)
+    RunFolder.check_new(run_dir)
 
 
 def _load_module(name: str) -> ModuleType:

@@ -13,7 +13,7 @@ from zoo.errors import InvalidValue, RunFailed
 from zoo.models.catalogue import card
 from zoo.models.origin import Origin, origin_of
 from zoo.utils.constraints import check as check_value
-from zoo.utils.files import making_folder, replacing
+from zoo.utils.files import find_obstacle, making_folder, replacing
 from zoo.utils.tensorflow_import import import_tensorflow
 
 if TYPE_CHECKING:
@@ -84,9 +84,7 @@ def export(
     ...     sorted(exported.signatures), exported.path.name
     (['hidden', 'serve', 'serve_float'], '1')
     """
-    format = check_value("format", format, Format)
-    target = _resolve_path(path, format)
-    _check_packages(format)
+    target = resolve_target(path, format)
     import_tensorflow()
 
     import tensorflow as tf
@@ -125,10 +123,25 @@ def export(
             differences = verify(format, temporary, cases, tolerance=tolerance)
         return Exported(target, differences)
     except (OSError, tf.errors.OpError) as error:
-        # TensorFlow puts the names of a function and of temporary files around it.
+        # TensorFlow puts the names of a function and of temporary files around the reason.
         message = getattr(error, "message", None) or getattr(error, "strerror", None) or str(error)
         reason = message.rpartition("; ")[2].partition(" [Op:")[0]
         raise RunFailed(f"Cannot write {target}: {reason}.") from error
+
+
+def resolve_target(path: str | Path, format: str) -> Path:
+    """Returns the folder or file that `export` would write, without importing TensorFlow.
+
+    Raises:
+        InvalidValue: The format is unknown, or the path exists or has the wrong suffix.
+        RunFailed: A package is missing, or the path cannot be written.
+    """
+    format = check_value("format", format, Format)
+    target = _resolve_path(path, format)
+    if reason := find_obstacle(target):
+        raise RunFailed(f"Cannot write {target}: {reason}.")
+    _check_packages(format)
+    return target
 
 
 def _check_packages(format: str) -> None:
@@ -153,11 +166,8 @@ def _resolve_path(path: str | Path, format: str) -> Path:
         return path
     if path.exists() and not path.is_dir():
         raise InvalidValue(f"path must be a folder for format='saved_model'; {path} is a file.")
-    try:
-        # A hidden folder is what an export that was killed has left.
-        names = [item.name for item in path.iterdir() if not item.name.startswith(".")] if path.exists() else []
-    except OSError as error:
-        raise RunFailed(f"Cannot read {path}: {error.strerror}.") from error
+    # A hidden folder is what an export that was killed has left.
+    names = [item.name for item in path.iterdir() if not item.name.startswith(".")] if path.exists() else []
     if others := [name for name in names if not name.isdecimal()]:
         raise InvalidValue(f"{path} must contain only versions of an exported model; got {min(others)}.")
     return path / str(max(map(int, names), default=0) + 1)

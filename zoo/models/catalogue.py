@@ -34,15 +34,17 @@ def create(name: str, *, weights: str | None = None, **options: Any) -> keras.Mo
     >>> zoo.create("deep_mlp", depth=2, width=30, activation="sigmoid").count_params()
     24790
     """
-    import_tensorflow()
+    known = card(name)
     if weights is None:
-        return card(name).build(**options)
+        known.check(known.resolve(options))
+        import_tensorflow()
+        return known.build(**options)
     from zoo.models.weights import check_options, load_weights, weights_card
 
-    known = card(name)
     trained = weights_card(known.name, weights)
     required, resolved = known.resolve(trained.origin.options), known.resolve(options)
     check_options(trained, required, {option: resolved[option] for option in options})
+    import_tensorflow()
     model = known.build(**required)
     load_weights(model, trained)
     return model

@@ -48,6 +48,8 @@ class ModelCard:
         source: Publication of the model.
         recipes: Recipes that train the model. The first is the default.
         search_space: Options that a search varies, with their values.
+        check: Function of all options that raises `InvalidValue` if they do not fit together. It does not import
+            TensorFlow.
     """
 
     name: str
@@ -56,6 +58,7 @@ class ModelCard:
     source: str
     recipes: tuple[Recipe, ...]
     search_space: SearchSpace
+    check: Callable[[Mapping[str, Any]], object]
 
     @property
     def options(self) -> Mapping[str, Option]:
@@ -103,7 +106,11 @@ cards: dict[str, ModelCard] = {}
 
 
 def register(
-    *, recipes: tuple[Recipe, ...], source: str, search_space: SearchSpace
+    *,
+    recipes: tuple[Recipe, ...],
+    source: str,
+    search_space: SearchSpace,
+    check: Callable[[Mapping[str, Any]], object] = dict,
 ) -> Callable[[Callable[..., keras.Model]], Callable[..., keras.Model]]:
     """Registers a builder under its name and checks its options at every call.
 
@@ -111,18 +118,22 @@ def register(
         recipes: Recipes that train the model. The first is the default.
         source: Publication of the model.
         search_space: Options that `tuning.search` varies, with their values.
+        check: Function of all options that raises `InvalidValue` if they do not fit together, before TensorFlow is
+            imported. Defaults to no check.
     """
 
     def decorate(builder: Builder) -> Builder:
         @functools.wraps(builder)
         def build(**options: Any) -> keras.Model:
             resolved = card.resolve(options)
+            card.check(resolved)
             model = builder(**resolved)
             remember(model, Origin(model=card.name, options=resolved))
             return model
 
         summary = (inspect.getdoc(builder) or "").partition("\n")[0]
-        card = ModelCard(builder.__name__, build, summary, source, recipes, MappingProxyType(dict(search_space)))
+        space = MappingProxyType(dict(search_space))
+        card = ModelCard(builder.__name__, build, summary, source, recipes, space, check)
         cards[card.name] = card
         return build
 

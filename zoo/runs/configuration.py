@@ -179,6 +179,7 @@ def _resolve_options(name: str, recipe: Recipe, options: Mapping[str, Any], data
     for key, value in from_data.items():
         if resolved[key] != value:
             raise InvalidValue(f"{name}: {key} must be {value} for the data set {data.name}; got {resolved[key]}.")
+    model.check(resolved)
     if recipe.weight_penalty and "l2" not in options:
         resolved["l2"] = recipe.weight_penalty / (2 * len(data.train))
     return resolved

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import platform
 import shutil
 import time
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.errors import InvalidValue, RunFailed
 from zoo.models.origin import origin_of
 from zoo.saving.keras_files import save
-from zoo.utils.files import replacing
+from zoo.utils.files import find_obstacle, replacing
 
 if TYPE_CHECKING:
     import keras
@@ -64,7 +65,23 @@ class RunFolder:
                     ) from error
             except OSError as error:
                 raise RunFailed(f"The run folder {candidate} cannot be created: {error.strerror}.") from error
-        raise InvalidValue(f"The run folder {path} exists already; name another, or remove it.")
+        raise _exists(path)
+
+    @staticmethod
+    def check_new(path: str | Path | None) -> None:
+        """Checks that `create` can create a folder, and leaves nothing behind.
+
+        Args:
+            path: The folder; None for `runs/NAME-DATE-TIME`.
+
+        Raises:
+            InvalidValue: The folder exists.
+            RunFailed: The folder cannot be created.
+        """
+        if path is not None and os.path.lexists(path):
+            raise _exists(path)
+        if reason := find_obstacle(Path("runs", "new") if path is None else path):
+            raise RunFailed(f"The run folder {path or 'runs'} cannot be created: {reason}.")
 
     @classmethod
     def reopen(cls, path: str | Path) -> RunFolder:
@@ -134,6 +151,10 @@ class RunFolder:
             raise RunFailed(
                 f"{self.path / name} cannot be written: {reason}. An earlier version of it is intact."
             ) from error
+
+
+def _exists(path: object) -> InvalidValue:
+    return InvalidValue(f"The run folder {path} exists already; name another, or remove it.")
 
 
 def versions() -> dict[str, str]:

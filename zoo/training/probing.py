@@ -33,11 +33,12 @@ def probe(path: str | Path, dataset: str = "digits", *, examples: int = 1000) ->
         InvalidValue: The file does not exist, the model was not trained, or it takes inputs of another shape.
         UnsafeFile: The file is not a model of this zoo, or was changed.
     """
+    examples = check("examples", examples, Count)
+    datasets.source(dataset)  # an unknown name is reported before TensorFlow is imported
     model = open_model(path)
     origin = origin_of(model)
     if origin is None or origin.recipe is None:
         raise InvalidValue(f"The model in {path} was not trained: it has no loss to measure.")
-    examples = check("examples", examples, Count)
     data = datasets.load(dataset, **origin.split_of(dataset))
     if model.input_shape[1:] != data.input_shape:
         raise InvalidValue(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -121,6 +122,8 @@ def train(
         watch=watch,
         progress=progress,
     )
+    if "TF_CONFIG" not in os.environ:  # else another worker may have created it
+        RunFolder.check_new(run_dir)
     strategy = resolve_strategy(strategy)
     folder = RunFolder.create(run_dir, name=f"{name}-{configuration.dataset.name}", writes=writes_files(strategy))
     folder.write_json("config.json", {**configuration.to_dict(), **run_options.to_dict(), "versions": versions()})

@@ -9,6 +9,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def find_obstacle(path: str | Path) -> str:
+    """Returns why no file or folder can be created at a path, or an empty string if there is no reason.
+
+    Missing parents are no reason, as they can be created.
+
+    >>> find_obstacle(Path(__file__, "folder")).endswith("files.py is not a folder")
+    True
+    """
+    parent = next(parent for parent in Path(path).absolute().parents if os.path.lexists(parent))
+    if not parent.is_dir():
+        return f"{parent} is not a folder"
+    return "" if os.access(parent, os.W_OK) else f"{parent} must not be written to"
+
+
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """Yields a temporary file name beside `path`, and renames that file to `path` when the block succeeds.

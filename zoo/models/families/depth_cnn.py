@@ -45,6 +45,7 @@ WHOLE_SEQUENCE = Recipe(
         "kernel_size": Choice((3, 5, 7), when={"kind": "convolutional"}),
         "keep_probability": Range(0.5, 1.0),
     },
+    check=lambda options: _plan_layers(**options),
 )
 def depth_cnn(
     *,
@@ -94,16 +95,15 @@ def depth_cnn(
     import keras
     from keras import layers
 
-    convolutions = depth - DENSE if kind == "convolutional" else 0
-    positions = _count_positions(input_shape, convolutions, halvings, depth)
-    maps, units = _choose_widths(
-        parameters,
-        channels=input_shape[2],
-        positions=positions,
-        convolutions=convolutions,
-        dense=depth - convolutions,
-        kernel=kernel_size**2,
-        outputs=longest + longest * classes,
+    convolutions, maps, units = _plan_layers(
+        input_shape=input_shape,
+        classes=classes,
+        longest=longest,
+        depth=depth,
+        parameters=parameters,
+        kind=kind,
+        kernel_size=kernel_size,
+        halvings=halvings,
     )
     relu = {"activation": "relu", "kernel_initializer": "he_normal"}
 
@@ -122,6 +122,33 @@ def depth_cnn(
         hidden = layers.Dense(width, name=f"dense_{number}", **relu)(hidden)
         hidden = dropout(hidden, number)
     return keras.Model(inputs, _add_outputs(hidden, longest, classes), name="depth_cnn")
+
+
+def _plan_layers(
+    *,
+    input_shape: tuple[int, ...],
+    classes: int,
+    longest: int,
+    depth: int,
+    parameters: int,
+    kind: str,
+    kernel_size: int,
+    halvings: int,
+    **_: Any,
+) -> tuple[int, int, list[int]]:
+    """Returns the number of convolutions, of maps in each, and of units in each hidden dense layer."""
+    convolutions = depth - DENSE if kind == "convolutional" else 0
+    positions = _count_positions(input_shape, convolutions, halvings, depth)
+    maps, units = _choose_widths(
+        parameters,
+        channels=input_shape[2],
+        positions=positions,
+        convolutions=convolutions,
+        dense=depth - convolutions,
+        kernel=kernel_size**2,
+        outputs=longest + longest * classes,
+    )
+    return convolutions, maps, units
 
 
 def _add_outputs(hidden: Any, longest: int, classes: int) -> Any:

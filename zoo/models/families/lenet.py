@@ -4,12 +4,13 @@ LeCun, Bottou, Bengio and Haffner, «Gradient-based learning applied to document
 """
 
 # Without `from __future__ import annotations`, because the annotations check the options.
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from zoo.errors import InvalidValue
 from zoo.models.digit_bitmaps import BITMAPS
-from zoo.models.images import image_input
+from zoo.models.images import check_image, image_input
 from zoo.models.options import Classes
 from zoo.models.registry import register
 from zoo.models.search_space import Choice, Range
@@ -61,10 +62,21 @@ MODERN = replace(
 )
 
 
+def _check_image(model: str, options: Mapping[str, Any]) -> None:
+    check_image(model, options["input_shape"], size=32, padded=(28,), resize=options["resize"])
+
+
+def _check_lenet5(options: Mapping[str, Any]) -> None:
+    _check_image("lenet5", options)
+    if (classes := options["classes"]) > len(BITMAPS):
+        raise InvalidValue(f"lenet5: classes must be at most {len(BITMAPS)}, the number of bitmaps; got {classes}.")
+
+
 @register(
     recipes=(PUBLISHED, MINI_BATCHES),
     source="LeCun et al. 1998",
     search_space={"subsampling": Choice(("sum", "max", "mean")), "distortion": Range(0.0, 1.0)},
+    check=_check_lenet5,
 )
 def lenet5(
     *,
@@ -109,9 +121,6 @@ def lenet5(
     from zoo.initializers import FanInUniform
     from zoo.layers import Distortion, PartialConv2D, RBFOutput, Subsampling
 
-    if classes > len(BITMAPS):
-        raise InvalidValue(f"lenet5: classes must be at most {len(BITMAPS)}, the number of bitmaps; got {classes}.")
-
     def settings() -> dict[str, Any]:
         initializer = FanInUniform(2.4, 1.0 if initial_weights == "published" else 0.5)
         return {"activation": scaled_tanh, "kernel_initializer": initializer}
@@ -142,6 +151,7 @@ def lenet5(
     recipes=(MODERN,),
     source="LeCun et al. 1998, with ReLU, max-pooling and softmax",
     search_space={"distortion": Range(0.0, 1.0)},
+    check=lambda options: _check_image("lenet5_relu", options),
 )
 def lenet5_relu(
     *,

@@ -6,7 +6,7 @@ Ciresan, Meier and Schmidhuber, «Multi-column deep neural networks for image cl
 # Without `from __future__ import annotations`, because the annotations check the options.
 from typing import TYPE_CHECKING, Annotated
 
-from zoo.models.images import image_input
+from zoo.models.images import check_image, image_input
 from zoo.models.options import Classes
 from zoo.models.registry import register
 from zoo.models.search_space import Choice, Range
@@ -32,6 +32,9 @@ ADAM = Recipe(
     recipes=(ADAM,),
     source="Ciresan, Meier and Schmidhuber 2012",
     search_space={"digit_width": Choice((None, 10, 12, 14, 16, 18, 20)), "distortion": Range(0.0, 1.0)},
+    check=lambda options: check_image(
+        "mcdnn_column", options["input_shape"], size=29, padded=(28,), resize=options["resize"]
+    ),
 )
 def mcdnn_column(
     *,

@@ -4,11 +4,12 @@ Nielsen, «Neural Networks and Deep Learning», 2015, chapter 6, and network3.py
 """
 
 # Without `from __future__ import annotations`, because the annotations check the options.
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from zoo.errors import InvalidValue
-from zoo.models.images import image_input
+from zoo.models.images import check_image, image_input
 from zoo.models.options import Classes, KeepProbability, Penalty
 from zoo.models.registry import register
 from zoo.models.search_space import Choice, Range
@@ -55,6 +56,17 @@ DROPOUT = replace(
 )
 
 
+def _check(options: Mapping[str, Any]) -> None:
+    check_image("nielsen_cnn", options["input_shape"], size=28, resize=options["resize"])
+    side, maps = 28, options["maps"]
+    for number in range(1, len(maps) + 1):
+        side = (side - KERNEL + 1) // POOL
+        if side < 1:
+            raise InvalidValue(
+                f"nielsen_cnn: maps must have at most {number - 1} values, one per convolution; got {maps}."
+            )
+
+
 @register(
     recipes=(RELU, SIGMOID, ONE_LAYER, DROPOUT),
     source="Nielsen 2015, chapter 6",
@@ -64,6 +76,7 @@ DROPOUT = replace(
         "activation": Choice(("relu", "tanh", "sigmoid")),
         "keep_probability": Range(0.5, 1.0),
     },
+    check=_check,
 )
 def nielsen_cnn(
     *,
@@ -104,13 +117,6 @@ def nielsen_cnn(
     import keras
     from keras import layers
 
-    side = 28
-    for number in range(1, len(maps) + 1):
-        side = (side - KERNEL + 1) // POOL
-        if side < 1:
-            raise InvalidValue(
-                f"nielsen_cnn: maps must have at most {number - 1} values, one per convolution; got {maps}."
-            )
     scaled, normal = keras.initializers.VarianceScaling, keras.initializers.RandomNormal
 
     def settings() -> dict[str, Any]:

@@ -5,9 +5,11 @@ Hinton, «A practical guide to training RBMs», UTML TR 2010-003. Hinton and Sal
 """
 
 # Without `from __future__ import annotations`, because the annotations check the options.
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from zoo.errors import InvalidValue
 from zoo.models.options import Penalty, Units
 from zoo.models.registry import register
 from zoo.models.search_space import Choice, Range
@@ -73,6 +75,11 @@ GAUSSIAN = replace(
 )
 
 
+def _check(options: Mapping[str, Any]) -> None:
+    if options["labels"] and options["visible"] == "gaussian":
+        raise InvalidValue("rbm: labels must be 0 with visible='gaussian'; got {labels}.".format(**options))
+
+
 @register(
     recipes=(HINTON, TUTORIAL, DENSITY, GAUSSIAN),
     source="Smolensky 1986; Hinton 2002, 2010",
@@ -84,6 +91,7 @@ GAUSSIAN = replace(
         "weight_cost": Range(1e-5, 1e-2, log=True),
         "sparsity_target": Choice((None, 0.01, 0.05, 0.1)),
     },
+    check=_check,
 )
 def rbm(
     *,
