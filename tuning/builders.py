@@ -13,6 +13,7 @@ import keras_tuner
 from zoo.errors import InvalidValue
 from zoo.runs.folder import RunFolder
 from zoo.tuning.hypermodels import Prepared, validation_of
+from zoo.tuning.memory import limiting_memory
 from zoo.tuning.spaces import check_order, draw
 from zoo.utils.constraints import Count, check
 
@@ -61,8 +62,7 @@ class HyperModel(keras_tuner.HyperModel):
         super().__init__(name=name or type(build).__name__)
         if self._hypermodel and space is not None:
             raise InvalidValue(f"space must be None for a keras_tuner.HyperModel; {self.name} has its own.")
-        if self.has_fit and not self._takes("callbacks"):
-            raise InvalidValue(f"{self.name}.fit must take callbacks, as keras_tuner.HyperModel.fit does.")
+        self.check_fit("callbacks")
         if space is not None:
             signature = inspect.signature(build).parameters
             takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature.values())
@@ -95,17 +95,20 @@ class HyperModel(keras_tuner.HyperModel):
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         """Returns the compiled model of a trial; a model with a `fit` of its own need not be compiled."""
         keras.utils.set_random_seed(self._seed)
-        if self._hypermodel:
-            model = self._hypermodel.build(hp)
-        elif self._space is None:
-            model = self.builder(hp)
-        else:
-            values = draw(hp, self._space, {})
-            model = self.builder(**{name: value for name, value in values.items() if name in self._arguments})
+        with limiting_memory():
+            model = self._call(hp)
         if not (isinstance(model, keras.Model) and (model.compiled or self.has_fit)):
             result = "a model that is not compiled" if isinstance(model, keras.Model) else repr(model)
             raise InvalidValue(f"The builder {self.name} must return a compiled keras.Model; got {result}.")
         return model
+
+    def _call(self, hp: keras_tuner.HyperParameters) -> Any:
+        if self._hypermodel:
+            return self._hypermodel.build(hp)
+        if self._space is None:
+            return self.builder(hp)
+        values = draw(hp, self._space, {})
+        return self.builder(**{name: value for name, value in values.items() if name in self._arguments})
 
     def fit(self, hp: keras_tuner.HyperParameters, model: keras.Model, *args: Any, **options: Any) -> Any:
         """Trains the model of a trial, for KerasTuner's own tuners."""
@@ -142,6 +145,16 @@ class HyperModel(keras_tuner.HyperModel):
         if validation is not None and self._takes("validation_data"):
             options["validation_data"] = validation
         return self._hypermodel.fit(hp, model, train.x, train.y, **options)
+
+    def check_fit(self, *names: str) -> None:
+        """Checks that a `fit` of the hypermodel takes these arguments.
+
+        Raises:
+            InvalidValue: It does not take one of them.
+        """
+        for name in names if self.has_fit else ():
+            if not self._takes(name):
+                raise InvalidValue(f"{self.name}.fit must take {name}, or **kwargs as keras_tuner.HyperModel.fit does.")
 
     def names_in_fit(self, name: str) -> bool:
         """Returns whether the `fit` of the hypermodel has a parameter of this name."""

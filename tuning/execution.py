@@ -26,12 +26,11 @@ from zoo.training.stage import explain_failure
 from zoo.training.table_writer import sort_metrics
 from zoo.tuning.builders import HyperModel
 from zoo.tuning.callbacks import BestWeights, copy_callbacks
-from zoo.tuning.failures import limiting_memory
 from zoo.tuning.hypermodels import ZooHyperModel
 from zoo.tuning.models import load_weights
 from zoo.tuning.plan import Plan
 from zoo.tuning.pruning import EarlyStop, read_objective
-from zoo.tuning.summary import average, read_result, summarize
+from zoo.tuning.summary import average, read_result, summarize, tabulate_history
 from zoo.utils.files import replacing
 
 CHECKPOINT_EVERY = 2.0  # seconds: an epoch of these models can take less than to write it down
@@ -112,7 +111,14 @@ def train(training: Training) -> tuple[dict[str, Any], keras.Model]:
     recorder = GradientRecorder(alarms=alarms, samples=1)  # trials are short and many
     name, direction = plan.objective
     best = BestWeights(lambda logs: read_objective(name, recorder, logs or {}), maximize=direction == "max")
-    stop = EarlyStop(recorder, plan.objective, training.epochs, training.others, training.report, required=not has_fit)
+    stop = EarlyStop(
+        recorder,
+        plan.objective,
+        training.epochs,
+        training.others,
+        training.report,
+        required=not has_fit and not plan.callbacks,
+    )
     callbacks = copy_callbacks(plan.callbacks, hp.values, training.trial_id, training.number)
     with warnings.catch_warnings(), Interrupt() as interrupt:
         warnings.simplefilter("ignore", GradientWarning)  # `vanished` has the message
@@ -138,28 +144,24 @@ def _fit_from_checkpoint(
     position = checkpoint.read_position()
     if position and (records := folder.read_table("gradients.csv")) is not None:
         recorder.restore(records[records["epoch"] <= position.epoch])
-    with limiting_memory():
-        model, arguments = hypermodel.prepare(training.hp, folder, is_resumed=bool(position))
+    model, arguments = hypermodel.prepare(training.hp, folder, is_resumed=bool(position))
     checkpoint.model = model
     if position:
         stop.restore(position.history)
     arguments["callbacks"] = [recorder, *arguments["callbacks"], *callbacks]
-    options: dict[str, Any] = {
-        "epochs": training.epochs,
-        "seed": training.seed,
-        "validation_batch_size": 1000,
-        "verbose": 0,
-    }
+    options: dict[str, Any] = {"epochs": training.epochs, "seed": training.seed, "verbose": 0}
+    options["validation_batch_size"] = 1000
     try:
         history, first = fit(model, **arguments, **options, checkpoint=checkpoint), 1
     except CannotCheckpoint:
         _load_parent(training, model)
         first = training.initial_epoch + 1
         history = fit(model, **arguments, **options, initial_epoch=training.initial_epoch)
-    rows = pd.DataFrame(sort_metrics(history.history))
+    rows = tabulate_history(history.history, first)
+    rows = rows[list(sort_metrics(dict.fromkeys(rows.columns, 0.0)))]
     if error := explain_failure(rows, recorder):
         raise RunFailed(error)
-    return model, [rows.set_index(pd.RangeIndex(first, first + len(rows)))]
+    return model, [rows]
 
 
 def _fit_by_hypermodel(
@@ -167,8 +169,7 @@ def _fit_by_hypermodel(
 ) -> tuple[keras.Model, list[pd.DataFrame]]:
     """Trains by the `fit` of a `keras_tuner.HyperModel`, from the weights that KerasTuner's Hyperband would load."""
     hp, plan = training.hp, training.plan
-    with limiting_memory():
-        model = hypermodel.build(hp)
+    model = hypermodel.build(hp)
     _load_parent(training, model)
     if model.compiled:
         callbacks = [recorder, *callbacks]

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from zoo.errors import InvalidValue, RunFailed, ZooError
-from zoo.utils.keras_private import get_initial_shape
+from zoo.tuning.plan import RATIO
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
-_COPIES = 3  # of the weights in memory: the model's, their gradients, and those of the best epoch
 
 
 class InvalidSearch(InvalidValue):
@@ -24,6 +21,17 @@ class InvalidSearch(InvalidValue):
 
 class DiskFull(RunFailed):
     """A file of a search that cannot be written, which ends the search; it can be resumed."""
+
+
+def make_objective_error(objective: str, metrics: Iterable[object]) -> InvalidSearch:
+    """Creates the error for an objective that a training does not have, for the caller to raise.
+
+    Args:
+        objective: Name of the objective.
+        metrics: Names of the metrics of the training.
+    """
+    names = ", ".join(str(name) for name in metrics if name != RATIO)
+    return InvalidSearch(f"objective must be a metric of the training, {names} or {RATIO}; got {objective}.")
 
 
 def describe_failure(error: Exception) -> str:
@@ -87,40 +95,3 @@ def explain_disk_failure(project: Path, reason: str) -> str:
         f"The search stopped, because its files in {project} cannot be written: {reason}. Every finished trial is "
         "intact; the same call resumes the search."
     )
-
-
-@contextlib.contextmanager
-def limiting_memory() -> Iterator[None]:
-    """Raises MemoryError before a model is created inside the block that this machine cannot train.
-
-    Otherwise Linux grants the memory, and kills the process once it is used.
-    """
-    import tensorflow as tf
-
-    if tf.config.list_logical_devices("GPU"):  # which have their own memory, and report when it is full
-        yield
-        return
-    limit, needed = _get_memory(), 0
-
-    def create_counted(create: Any, **arguments: Any) -> Any:
-        nonlocal needed
-        size = tf.as_dtype(arguments.get("dtype") or "float32").size
-        needed += _COPIES * size * math.prod(get_initial_shape(arguments["initial_value"]))
-        if needed > limit:
-            sizes = f"{needed / 2**30:.3g} GiB, and {limit / 2**30:.3g} GiB are free"
-            raise MemoryError(f"the weights, their gradients and a copy of them take more than {sizes}")
-        return create(**arguments)
-
-    with tf.variable_creator_scope(create_counted):
-        yield
-
-
-def _get_memory() -> float:
-    """Returns the memory in bytes that is free for this process."""
-    limits = [math.inf]
-    with contextlib.suppress(OSError):  # other systems than Linux
-        limits.append(1024 * int(re.findall(r"MemAvailable:\s+(\d+)", Path("/proc/meminfo").read_text())[0]))
-    with contextlib.suppress(OSError, ValueError):  # no container, or "max" for one without a limit
-        group = Path("/sys/fs/cgroup")
-        limits.append(int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()))
-    return min(limits)

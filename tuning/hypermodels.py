@@ -19,6 +19,7 @@ from zoo.runs.configuration import Configuration, resolve
 from zoo.runs.folder import RunFolder
 from zoo.runs.options import RunOptions
 from zoo.training.pipeline import pretrain
+from zoo.tuning.memory import limiting_memory
 from zoo.tuning.spaces import Space, make_space
 
 if TYPE_CHECKING:
@@ -161,7 +162,8 @@ class ZooHyperModel(keras_tuner.HyperModel):
 
     def _create(self, configuration: Configuration) -> keras.Model:
         keras.utils.set_random_seed(configuration.seed)
-        return zoo.create(configuration.model, **configuration.options)
+        with limiting_memory():
+            return zoo.create(configuration.model, **configuration.options)
 
     def _pretrain(self, model: keras.Model, configuration: Configuration, folder: RunFolder) -> None:
         for stage in pretrain(model, configuration, folder, RunOptions(progress=False)):

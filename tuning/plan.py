@@ -27,8 +27,9 @@ SETTINGS: dict[str, Any] = {
     "prune": bool,
     "executions_per_trial": Count,
 }
+RATIO = "gradient_ratio"  # of the first layer's to the last layer's, a metric of every training with records
 METRICS = {
-    "max": ("accuracy", "likelihood", "gradient_ratio", "auc", "precision", "recall"),
+    "max": ("accuracy", "likelihood", RATIO, "auc", "precision", "recall"),
     "min": ("loss", "error", "reconstruction"),
 }
 
@@ -116,8 +117,7 @@ def make_plan(
     model = make_space(model, recipe) if isinstance(model, (str, Space)) else _make_hypermodel(model, recipe, settings)
     if settings["algorithm"] == "hyperband":
         settings["prune"] = False  # it has its own rule
-    is_given = settings["epochs"] is not None or settings["algorithm"] == "hyperband"
-    passes_epochs = isinstance(model, Space) or not model.has_fit or is_given or model.names_in_fit("epochs")
+    passes_epochs = isinstance(model, Space) or _passes_epochs(model, settings)
     settings["epochs"] = settings["epochs"] or (model.recipe.epochs if isinstance(model, Space) else 20)
     if settings["max_trials"] is None and settings["algorithm"] != "grid":
         settings["max_trials"] = 30
@@ -161,6 +161,17 @@ def _make_hypermodel(model: Any, recipe: Any, settings: dict[str, Any]) -> Space
     if not callable(model) and not isinstance(model, keras_tuner.HyperModel):
         raise InvalidValue(f"model must be a model's name, a Space, a HyperModel or a function of hp; got {model!r}.")
     return HyperModel(model)
+
+
+def _passes_epochs(model: HyperModel, settings: dict[str, Any]) -> bool:
+    """Returns whether a hypermodel's own `fit` is passed the number of epochs: if it is given, or asked for."""
+    if settings["algorithm"] == "hyperband":
+        model.check_fit("epochs", "initial_epoch")
+    elif settings["epochs"] is not None:
+        model.check_fit("epochs")
+    else:
+        return not model.has_fit or model.names_in_fit("epochs")
+    return True
 
 
 def _check_objective(objective: Any, has_validation: bool) -> tuple[str, str]:

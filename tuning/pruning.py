@@ -11,9 +11,9 @@ import keras
 import pandas as pd
 
 from zoo.telemetry import GradientRecorder, one_a_layer
-from zoo.tuning.failures import InvalidSearch
+from zoo.tuning.failures import make_objective_error
+from zoo.tuning.plan import RATIO
 
-RATIO = "gradient_ratio"
 MIN_TRIALS = 5  # ended trials before the first is compared with their median
 MIN_SHARE = 5  # a trial is not compared in the first 1 / 5 of its epochs
 
@@ -27,7 +27,8 @@ class EarlyStop(keras.callbacks.Callback):
         epochs: Number of epochs of the training.
         others: Objective of earlier trials by epoch; none for no comparison.
         report: Function that is called after each epoch with the epoch and their number.
-        required: Whether the objective must be among the metrics of each epoch. Defaults to True.
+        required: Whether the objective must be among the metrics of each epoch; a callback may add it to some.
+            Defaults to True.
     """
 
     restores_itself = True
@@ -67,9 +68,7 @@ class EarlyStop(keras.callbacks.Callback):
         if not abs(logs.get("loss", 0.0)) < float("inf"):
             self.model.stop_training = True
         if self._required and self._metric != RATIO and self._metric not in logs:
-            raise InvalidSearch(
-                f"objective must be a metric of the training, {', '.join(logs)} or {RATIO}; got {self._metric}."
-            )
+            raise make_objective_error(self._metric, logs)
         if not self._others:
             return
         self._values.append(read_objective(self._metric, self._recorder, logs))

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Status = Literal["finished", "interrupted"]
+COLUMNS = (
+    "trial", "status", "objective", "best_epoch", "epochs", "seconds", "parameters", "goes_on_from", "note", "error",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,10 +26,11 @@ class SearchResult:
         status: `"finished"`, or `"interrupted"` by Ctrl-C.
         folder: Folder of the search.
         frame: Trials in order, with the columns `trial`; `status` (`"finished"`, `"pruned"`, `"vanished"`, `"failed"`
-            or `"running"`); `objective`; each hyperparameter, NaN where its condition does not hold; each metric at
-            the best epoch; `best_epoch`, `epochs`, `seconds`, `parameters`; `gradient_start/LAYER` and
-            `gradient_end/LAYER`, the RMS of the layer's gradient at the start of the first and of the last epoch;
-            `note`, why a trial was stopped; and `error` of a failed trial.
+            or `"running"`); `objective`; each hyperparameter, NaN where its condition does not hold, as `hp/NAME` if
+            another column has its name; each metric at the best epoch; `best_epoch`, `epochs`, `seconds`,
+            `parameters`; `gradient_start/LAYER` and `gradient_end/LAYER`, the RMS of the layer's gradient at the start
+            of the first and of the last epoch; `note`, why a trial was stopped; and `error` of a failed trial. With
+            several trainings per trial, numbers are their means.
         best: Number of the best trial, or None if none succeeded.
         objective: Metric and `"min"` or `"max"`.
     """
@@ -66,10 +70,11 @@ def tabulate(results: Mapping[str, Any]) -> pd.DataFrame:
     import pandas as pd
 
     rows: list[dict[str, Any]] = []
+    columns = name_columns(results)
     for trial_id, result in results.items():
         row: dict[str, Any] = {"trial": int(trial_id), "status": result.get("status", "running")}
         row["objective"] = result.get("objective", float("nan"))
-        row |= {name: value for name, value in result["values"].items() if not name.startswith("tuner/")}
+        row |= {columns[name]: value for name, value in result["values"].items() if name in columns}
         row |= result.get("metrics", {})
         row |= {name: result[name] for name in ("best_epoch", "epochs", "seconds", "parameters") if name in result}
         row["goes_on_from"] = result["values"].get("tuner/trial_id")
@@ -88,6 +93,20 @@ def tabulate(results: Mapping[str, Any]) -> pd.DataFrame:
     gradients = [name for kind in ("gradient_start", "gradient_end") for name in _order_layers(results, kind)]
     last = [*gradients, "note", "error"]
     return frame[[name for name in frame if name not in last] + last]
+
+
+def name_columns(results: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the column of each hyperparameter: its name, after `hp/` where a metric or another column has that name.
+
+    Args:
+        results: Results that `read_results` returned.
+
+    >>> name_columns({"0": {"values": {"width": 3, "loss": "mse", "tuner/epochs": 2}, "metrics": {"loss": 0.5}}})
+    {'width': 'width', 'loss': 'hp/loss'}
+    """
+    others = {*COLUMNS, *(metric for result in results.values() for metric in result.get("metrics", {}))}
+    names = dict.fromkeys(name for result in results.values() for name in result["values"])
+    return {name: f"hp/{name}" if name in others else name for name in names if not name.startswith("tuner/")}
 
 
 def _order_layers(results: Mapping[str, Any], kind: str) -> list[str]:

@@ -18,7 +18,7 @@ from zoo.tuning.figures import plot_objective, plot_parameters
 from zoo.tuning.plan import SETTINGS, Algorithm, Plan, make_plan
 from zoo.tuning.progress import TrialTable
 from zoo.tuning.project import lock, read_results, read_search, withdrawing, write_search
-from zoo.tuning.results import SearchResult, Status, find_best, tabulate
+from zoo.tuning.results import SearchResult, Status, find_best, name_columns, tabulate
 from zoo.tuning.spaces import Range, Space
 from zoo.utils.constraints import Count, check
 from zoo.utils.tensorflow_import import import_tensorflow
@@ -234,13 +234,11 @@ def _write_files(plan: Plan, folder: RunFolder) -> None:
         return
     title = f"{plan.name} on {plan.dataset.name}, {plan.algorithm}"
     folder.write_figure("objective.png", plot_objective(frame, plan.objective, title=title))
-    names = dict.fromkeys(name for result in results.values() for name in result["values"] if "tuner/" not in name)
-    parameters = {name: plan.space.get(name) if plan.space else None for name in names}
-    scales = {
-        name: isinstance(parameter, Range) and parameter.log
-        for name, parameter in parameters.items()
-        if frame[name].astype(str).nunique() > 1
-    }
+    scales = {}
+    for name, column in name_columns(results).items():
+        parameter = plan.space.get(name) if plan.space else None
+        if frame[column].astype(str).nunique() > 1:
+            scales[column] = isinstance(parameter, Range) and parameter.log
     if scales:
         folder.write_figure("hyperparameters.png", plot_parameters(frame, plan.objective, scales, title=title))
 
@@ -255,7 +253,6 @@ def _make_result(plan: Plan, folder: RunFolder, status: Status) -> SearchResult:
     best = find_best(results, plan.objective)
     failed = [result for result in results.values() if result.get("status") == "failed"]
     if status == "finished" and failed and best is None:
-        raise RunFailed(
-            f"All {len(failed)} trials failed. The first: {failed[0]['error']} The traces are in {folder.path}."
-        )
+        which = f"All {len(failed)} trials failed. The first" if len(failed) > 1 else "The only trial failed"
+        raise RunFailed(f"{which}: {failed[0]['error'].rstrip('.')}. The traces are in {folder.path}.")
     return SearchResult(status, folder.path, tabulate(results), None if best is None else int(best), plan.objective)

@@ -11,30 +11,37 @@ import pandas as pd
 
 from zoo.errors import RunFailed
 from zoo.telemetry import GradientRecorder, one_a_layer
-from zoo.tuning.failures import InvalidSearch
-from zoo.tuning.pruning import RATIO, gradient_ratios
+from zoo.tuning.failures import InvalidSearch, make_objective_error
+from zoo.tuning.plan import RATIO
+from zoo.tuning.pruning import gradient_ratios
 
 
 def read_result(result: Any, objective: str, name: str, first: int) -> pd.DataFrame:
     """Returns what a hypermodel's `fit` has returned as a table with a row for each epoch, or one row numbered 0.
 
     Raises:
-        InvalidSearch: It is neither a history, nor a dictionary with the objective, nor a number.
+        InvalidSearch: It is neither a history, nor a dictionary of numbers, nor a number.
     """
     if isinstance(result, keras.callbacks.History):
-        rows = pd.DataFrame(result.history)
-        rows = rows.set_index(pd.RangeIndex(first, first + len(rows)))
-    elif isinstance(result, Mapping):
-        rows = pd.DataFrame({key: [float(value)] for key, value in result.items()})
-    elif isinstance(result, (int, float, np.number)):
-        rows = pd.DataFrame({objective: [float(result)]})
-    else:
-        raise InvalidSearch(f"{name} must return a History, a dict of metrics or the objective; got {result!r}.")
-    if objective not in (*rows, RATIO):
+        return tabulate_history(result.history, first)
+    values = result if isinstance(result, Mapping) else {objective: result}
+    try:
+        return pd.DataFrame({metric: [float(value)] for metric, value in values.items()})
+    except (TypeError, ValueError):
         raise InvalidSearch(
-            f"objective must be a metric that {name} returns, {', '.join(map(str, rows))}; got {objective}."
-        )
-    return rows
+            f"{name} must return a History, a dict with a number for each metric, or the objective; got {result!r}."
+        ) from None
+
+
+def tabulate_history(history: Mapping[str, Sequence[float]], first: int) -> pd.DataFrame:
+    """Returns the metrics of a training as a table with a row for each epoch.
+
+    Args:
+        history: Values of each metric; a callback may have added one to some epochs only.
+        first: Number of the first epoch.
+    """
+    rows = pd.DataFrame({metric: pd.Series(values, dtype=float) for metric, values in history.items()})
+    return rows.set_index(pd.RangeIndex(first, first + len(rows)))
 
 
 def summarize(rows: pd.DataFrame, recorder: GradientRecorder, objective: tuple[str, str]) -> dict[str, Any]:
@@ -46,12 +53,15 @@ def summarize(rows: pd.DataFrame, recorder: GradientRecorder, objective: tuple[s
         objective: Metric and its direction.
 
     Raises:
+        InvalidSearch: The objective is not a metric of the training.
         RunFailed: The objective was never finite.
     """
     ratios = gradient_ratios(recorder)
     has_epochs = rows.index[-1] > 0
     rows = rows.assign(**{RATIO: ratios.reindex(rows.index) if has_epochs else ratios.iloc[-1:].to_list() or np.nan})
     name, direction = objective
+    if name not in rows:
+        raise make_objective_error(name, rows)
     values = rows[name].astype(float)
     finite = values[np.isfinite(values)]
     if finite.empty:

@@ -13,7 +13,7 @@ import keras_tuner
 from zoo.distribution.processes import watch_server
 from zoo.errors import RunFailed, ZooError
 from zoo.tuning.builders import HyperModel
-from zoo.tuning.failures import describe_failure, is_out_of_memory, limiting_memory
+from zoo.tuning.failures import describe_failure, is_out_of_memory
 from zoo.tuning.oracles import make_oracle, report_result
 from zoo.tuning.plan import Plan
 from zoo.tuning.project import write_parameters
@@ -98,8 +98,7 @@ class _Declaration(keras_tuner.HyperModel):
         if not isinstance(self._model, HyperModel):
             return self._model.draw(hp)
         try:
-            with limiting_memory():
-                return self._model.build(hp)
+            return self._model.build(hp)
         except ZooError:
             raise
         except Exception as error:

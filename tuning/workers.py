@@ -170,13 +170,22 @@ def _list_gpus() -> list[str]:
 
 
 def _pickle(plan: Plan) -> bytes:
-    try:
-        if getattr(getattr(plan.model, "builder", None), "__module__", "") == "__main__":
-            raise TypeError("it is in __main__; put it into a module")
-        return pickle.dumps(plan)
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
-        reason = f"{plan.name} is not: {error}"
-        raise InvalidValue(f"With several workers the builder must be importable; {reason}.") from None
+    """Returns the plan for the workers.
+
+    Raises:
+        InvalidValue: The builder or a callback cannot be imported by another process.
+    """
+    builder = getattr(plan.model, "builder", None)
+    parts = {f"builder {plan.name}": builder}
+    parts |= {f"callback {type(callback).__name__}": callback for callback in plan.callbacks}
+    for name, part in parts.items():
+        try:
+            if getattr(part, "__module__", "") == "__main__":
+                raise TypeError("it is in __main__; put it into a module")
+            pickle.dumps(part)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise InvalidValue(f"With several workers the {name} must be importable: {error}.") from None
+    return pickle.dumps(plan)
 
 
 def main() -> None:

@@ -185,9 +185,9 @@ def test_hyperband_continues_the_weights_of_the_trial_before(tmp_path):
 @pytest.mark.parametrize(
     ("result", "message"),
     [
-        (None, "Returns.fit must return a History, a dict of metrics or the objective; got None."),
-        ("best", "must return a History, a dict of metrics or the objective; got 'best'."),
-        ({"loss": 1.0}, "objective must be a metric that Returns.fit returns, loss; got val_accuracy."),
+        (None, "Returns.fit must return a History, a dict with a number for each metric, or the objective; got None."),
+        ({"val_accuracy": [0.5, 0.6]}, "or the objective; got {'val_accuracy': [0.5, 0.6]}."),
+        ({"loss": 1.0}, "objective must be a metric of the training, loss or gradient_ratio; got val_accuracy."),
     ],
 )
 def test_a_fit_that_returns_no_objective_ends_the_search_and_leaves_nothing(tmp_path, result, message):
@@ -206,10 +206,17 @@ class WithoutCallbacks(Epochs):
         return 0.5
 
 
+class WithoutEpochs(Epochs):
+    def fit(self, hp, model, x, y, callbacks):
+        return 0.5
+
+
 @pytest.mark.parametrize(
     ("model", "settings", "message"),
     [
-        (WithoutCallbacks(), {}, "WithoutCallbacks.fit must take callbacks"),
+        (WithoutCallbacks(), {}, "WithoutCallbacks.fit must take callbacks, or **kwargs"),
+        (WithoutEpochs(), {"epochs": 3}, "WithoutEpochs.fit must take epochs, or **kwargs"),
+        (NamedEpochs(), {"algorithm": "hyperband"}, "NamedEpochs.fit must take initial_epoch, or **kwargs"),
         (Epochs(), {"recipe": "nielsen"}, "recipe must be None unless model is the name of a model; got 'nielsen'."),
         (tuning.hypermodel("shallow_mlp", MOONS, seed=3), {}, "seed must be that of the hypermodel, 3; got 0."),
         (tuning.hypermodel("shallow_mlp", MOONS, epochs=9), {"epochs": 2}, "epochs must be that of the hypermodel, 9"),

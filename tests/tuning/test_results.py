@@ -36,6 +36,14 @@ def test_each_trial_is_a_row():
     assert tabulate({}).empty
 
 
+def test_a_hyperparameter_with_the_name_of_a_metric_or_of_another_column_is_marked():
+    results = {"0": {**RESULTS["0"], "values": {"loss": "mse", "epochs": 7, "depth": 1}}, "1": RESULTS["1"]}
+    row = tabulate(results).iloc[0]
+    assert (row["hp/loss"], row["loss"]) == ("mse", 1.0)
+    assert (row["hp/epochs"], row["epochs"]) == (7, 3)
+    assert row["depth"] == 1
+
+
 def test_the_best_is_the_first_of_equals_in_the_right_direction():
     assert find_best(RESULTS, ("val_accuracy", "max")) == "2"
     assert find_best(RESULTS, ("val_loss", "min")) == "0"

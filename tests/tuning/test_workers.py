@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 
+import keras
 import pandas as pd
 import pytest
 
@@ -15,6 +16,7 @@ from zoo import tuning
 from zoo.distribution.processes import Supervisor
 from zoo.errors import InvalidValue, RunFailed
 from zoo.tuning import workers
+from zoo.tuning.failures import DiskFull, InvalidSearch
 
 ROOT = Path(__file__).parents[2]
 SPACE = tuning.space("shallow_mlp").with_(hidden=5)
@@ -132,6 +134,9 @@ def main():
         units = content["hyperparameters"]["values"]["units"]
         if units == 5:
             sys.exit("zoo: no room")
+        if units in (6, 7):
+            print("zoo: " + {6: "The search stopped.", 7: "objective must be a metric."}[units], file=sys.stderr)
+            sys.exit({6: 74, 7: 78}[units])
         begun = {"trial": content["trial"], "values": {"units": units}, "worker": name, "began": 0}
         (folder / "begun.json").write_text(json.dumps(begun))
         if units == 3:
@@ -186,11 +191,83 @@ def main():
             run([2, 5])
         assert "ended with status 1 3 times. zoo: no room The log is" in str(error.value)
 
+    @pytest.mark.parametrize(
+        ("units", "error", "message"),
+        [(6, DiskFull, "The search stopped."), (7, InvalidSearch, "objective must be a metric.")],
+    )
+    def test_what_ends_the_search_in_a_worker_ends_it_here(self, run, tmp_path, units, error, message):
+        with pytest.raises(error) as ended:
+            run([2, units])
+        assert str(ended.value) == message
+        assert not (tmp_path / "trial_0001" / "result.json").exists()  # it is not a failure of the trial
+
+    def test_a_worker_whose_log_is_empty_had_no_room_for_that_either(self, run, tmp_path, monkeypatch):
+        monkeypatch.setattr(Supervisor, "last_words", lambda self, name: "")
+        with pytest.raises(DiskFull, match=f"its files in {tmp_path} cannot be written: No space left on device"):
+            run([2, 6])
+
 
 def test_a_builder_that_no_other_process_can_import_is_refused(tmp_path):
     model = tuning.HyperModel(lambda units: None, {"units": tuning.Range(1, 9)})
-    with pytest.raises(InvalidValue, match="the builder must be importable"):
+    with pytest.raises(InvalidValue, match="the builder <lambda> must be importable"):
         tuning.search(model, "moons", workers=2, project_dir=tmp_path / "search", progress=False)
+
+
+def test_a_callback_that_no_other_process_can_import_is_refused(tmp_path):
+    callback = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None)
+    with pytest.raises(InvalidValue, match="the callback LambdaCallback must be importable"):
+        tuning.search(SPACE, "moons", workers=2, callbacks=[callback], project_dir=tmp_path / "search", **SEARCH)
+    assert list(tmp_path.iterdir()) == []
+
+
+OWN = """
+import keras, keras_tuner
+
+class Own(keras_tuner.HyperModel):
+    def build(self, hp):
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(hp.Choice("units", [2, 3]))])
+        model.compile("sgd", "mse")
+        return model
+
+    def fit(self, hp, model, x, y, callbacks, **kwargs):
+        kernel = model.layers[0].kernel
+        kernel.assign(kernel * 0 + hp.Choice("score", [0.5, 0.25]))
+        for callback in callbacks:
+            callback.set_model(model)
+            callback.on_epoch_end(0, {})
+        return {"score": float(kernel[0, 0])}
+
+class Half(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        kernel = self.model.layers[0].kernel
+        kernel.assign(kernel / 2)
+"""
+
+
+@pytest.mark.large
+def test_a_hypermodel_with_callbacks_is_trained_by_workers_and_its_model_loaded_by_another_process(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "own_model.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    import own_model
+
+    settings = {"algorithm": "grid", "objective": ("score", "max"), "project_dir": tmp_path / "search"}
+    frame = tuning.search(
+        own_model.Own(), "moons", workers=2, callbacks=[own_model.Half()], executions_per_trial=2, progress=False,
+        **settings,
+    ).frame  # fmt: skip
+    scores = {(row["units"], row["hp/score"]): row["objective"] for row in frame.to_dict("records")}
+    assert scores == {(2, 0.5): 0.25, (2, 0.25): 0.125, (3, 0.5): 0.25, (3, 0.25): 0.125}  # halved by the callback
+    program = (
+        "import tuning, own_model; folder = 'search'; hp = tuning.load_hyperparameters(folder); "
+        "print(hp.get('units'), tuning.load_model(folder, own_model.Own()).layers[0].kernel.numpy()[0, 0])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
+    )  # fmt: skip
+    assert done.stdout.split() == ["2", "0.25"]
 
 
 def test_cores_and_gpus_are_divided(monkeypatch):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from zoo.errors import InvalidValue
+from zoo.errors import InvalidValue, RunFailed
 from zoo.exporting.data import ServedData
-from zoo.exporting.interfaces import trace
+from zoo.exporting.interfaces import shorten, trace
 from zoo.exporting.signatures import Signature
 from zoo.models.origin import Origin
 
@@ -31,11 +32,15 @@ def describe(
 
     Raises:
         InvalidValue: The data set has another number of classes than the model.
+        RunFailed: TensorFlow cannot trace a signature.
     """
     functions: dict[str, dict[str, Any]] = {}
     for name, signature in signatures.items():
         specs = [tf.TensorSpec(spec.shape, spec.dtype, key) for key, spec in signature.inputs.items()]
-        outputs = trace(signature.call, specs).structured_outputs
+        try:
+            outputs = trace(signature.call, specs).structured_outputs
+        except Exception as error:  # whatever the code of a model raises
+            raise RunFailed(f"Cannot trace the signature {name} of {model.name}: {shorten(error)}.") from error
         functions[name] = {
             "description": signature.description,
             "inputs": _to_dict(signature.inputs),
@@ -54,7 +59,8 @@ def describe(
         "classes": list(data.class_names),
         "data": {name: value for name, value in data.description.items() if name != "class_names"},
         "recipe": origin.recipe.to_dict() if origin and origin.recipe else None,
-        "metrics": dict(origin.test) if origin else {},
+        # JSON has no NaN.
+        "metrics": {name: x if math.isfinite(x) else None for name, x in origin.test.items()} if origin else {},
         "licence": {"code": LICENCE, "data": data.description.get("licence", "unknown")},
         "versions": {"tensorflow": tf.__version__, "keras": keras.__version__},
     }

@@ -123,7 +123,7 @@ def export(
             differences = verify(format, temporary, cases, tolerance=tolerance)
         return Exported(target, differences)
     except (OSError, tf.errors.OpError) as error:
-        # TensorFlow puts the names of a function and of temporary files around the reason.
+        # TensorFlow puts the names of a function and of temporary files around it.
         message = getattr(error, "message", None) or getattr(error, "strerror", None) or str(error)
         reason = message.rpartition("; ")[2].partition(" [Op:")[0]
         raise RunFailed(f"Cannot write {target}: {reason}.") from error
@@ -166,8 +166,11 @@ def _resolve_path(path: str | Path, format: str) -> Path:
         return path
     if path.exists() and not path.is_dir():
         raise InvalidValue(f"path must be a folder for format='saved_model'; {path} is a file.")
-    # A hidden folder is what an export that was killed has left.
-    names = [item.name for item in path.iterdir() if not item.name.startswith(".")] if path.exists() else []
+    try:
+        # A hidden folder is what an export that was killed has left.
+        names = [item.name for item in path.iterdir() if not item.name.startswith(".")] if path.exists() else []
+    except OSError as error:
+        raise RunFailed(f"Cannot read {path}: {error.strerror}.") from error
     if others := [name for name in names if not name.isdecimal()]:
         raise InvalidValue(f"{path} must contain only versions of an exported model; got {min(others)}.")
     return path / str(max(map(int, names), default=0) + 1)

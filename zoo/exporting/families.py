@@ -99,11 +99,11 @@ class _StatelessSampler:
         self.sigmoid = tf.sigmoid
 
     def bernoulli(self, probabilities: Any) -> Any:
-        noise = tf.random.stateless_uniform(tf.shape(probabilities), self._next_seed())
+        noise = tf.random.stateless_uniform(tf.shape(probabilities), self._next_seed(), dtype=probabilities.dtype)
         return tf.cast(noise < probabilities, probabilities.dtype)
 
     def normal(self, mean: Any, sigma: float) -> Any:
-        return mean + sigma * tf.random.stateless_normal(tf.shape(mean), self._next_seed())
+        return mean + sigma * tf.random.stateless_normal(tf.shape(mean), self._next_seed(), dtype=mean.dtype)
 
     def one_hot(self, logits: Any) -> Any:
         # The unit with the largest sum of logit and Gumbel noise follows the softmax. The next key is another draw's.

@@ -32,7 +32,7 @@ def check_types(format: str, model: keras.Model, interface: Interface) -> None:
         InvalidValue: It has not.
     """
     specs = {**interface.inputs, **interface.outputs}
-    texts = [f"{name} is text" for name, spec in specs.items() if spec.dtype == tf.string]
+    texts = [f"{name or 'its output'} is text" for name, spec in specs.items() if spec.dtype == tf.string]
     dtypes = sorted({layer.compute_dtype for layer in list_layers(model)} & set(LACKING.get(format, ())))
     if format in LACKING and (reasons := [*texts, *(f"{model.name} computes in {dtype}" for dtype in dtypes)]):
         raise InvalidValue(f"format must be 'saved_model' if {reasons[0]}; got {format!r}.")
@@ -86,10 +86,10 @@ def write_onnx(path: Path, signature: Signature, description: dict[str, Any]) ->
     Raises:
         RunFailed: The model cannot be converted.
     """
-    import onnx
-    import tf2onnx
-
     with _quiet(), _conversion("ONNX"):
+        import onnx
+        import tf2onnx
+
         specs = _specs(signature)
         function = tf.function(signature.call, input_signature=specs, autograph=False)
         graph, _ = tf2onnx.convert.from_function(function, specs)
@@ -99,8 +99,8 @@ def write_onnx(path: Path, signature: Signature, description: dict[str, Any]) ->
             {node.op_type for node in graph.graph.node if not onnx.defs.has(node.op_type, node.domain)}
         ):
             raise NotImplementedError(f"it has no operation {' or '.join(missing)}")
-    onnx.helper.set_model_props(graph, {"description": json.dumps(description)})
-    onnx.save_model(graph, str(path))
+        onnx.helper.set_model_props(graph, {"description": json.dumps(description)})
+        onnx.save_model(graph, str(path))
 
 
 def _store_constants(graph: Any, concrete: Any) -> None:

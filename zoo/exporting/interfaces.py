@@ -16,11 +16,14 @@ from zoo.utils.keras_private import list_layers
 
 Outputs = dict[str, Any]
 
+UNNAMED = ""  # name of an only output that the model does not name
+
 # Operations that pass numbers on as they are, or read only their shape.
 _PASSING = {"Identity", "Reshape", "Squeeze", "ExpandDims", "StridedSlice", "Split", "SplitV", "Unpack", "Transpose"}
 _IGNORED = {"Shape", "NotEqual", "Equal"}  # comparisons compute masks
-_STATEFUL = re.compile(r"Assign\w*VariableOp|ResourceScatter\w+|StatefulUniform\w*|StatefulStandardNormal\w*")
-_RANDOM = re.compile(r"Random\w*|Multinomial|TruncatedNormal|ParameterizedTruncatedNormal")
+_ARRANGING = {"Reshape", "Squeeze", "ExpandDims", "Transpose", "Pack"}
+_CHANGING = re.compile(r"Assign\w*VariableOp|ResourceScatter\w+")
+_RANDOM = re.compile(r"Random\w*|Stateful\w*(Uniform|Normal|Random)\w*|Multinomial|\w*TruncatedNormal")
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Interface:
         inputs: Specifications of its inputs by name, in order.
         outputs: Specifications of its outputs by name, in order.
         call: Function of the inputs, in order, that returns the outputs by name, as in inference.
-        activation: TensorFlow operation that computes the only output, as in `"Softmax"`; empty if there are several.
+        activation: TensorFlow operation that computes the only output, as in `"Softmax"`; empty for several.
     """
 
     inputs: Mapping[str, tf.TensorSpec]
@@ -76,9 +79,9 @@ def inspect_model(model: keras.Model) -> Interface:
             name: tf.TensorSpec(tensor.shape, tensor.dtype, name)
             for name, tensor in zip(names, concrete.inputs, strict=False)  # variables follow the inputs
         },
-        outputs={name: tf.TensorSpec(tensor.shape, tensor.dtype, name) for name, tensor in outputs.items()},
+        outputs={name: tf.TensorSpec(tensor.shape, tensor.dtype) for name, tensor in outputs.items()},
         call=call,
-        activation=_last_operation(next(iter(outputs.values()))) if len(outputs) == 1 else "",
+        activation=_last_operation(outputs[UNNAMED]) if UNNAMED in outputs else "",
     )
 
 
@@ -92,7 +95,10 @@ def shorten(error: Exception) -> str:
     """Returns the sentence of an error of Keras or TensorFlow that says what is wrong."""
     lines = [re.sub(r"\x1b\[\d*m", "", line).strip() for line in str(error).splitlines()]
     lines = [line for line in lines if line and not line.startswith("Exception encountered when calling")]
-    return (lines or [type(error).__name__])[0].rstrip(".")
+    sentence = re.sub(
+        r"^\{\{.*?\}\} | \[Op:.*$", "", (lines or [type(error).__name__])[0]
+    )  # names of TensorFlow's functions
+    return sentence.rstrip(".")
 
 
 def _input_structure(model: keras.Model) -> tuple[dict[str, Any], bool]:
@@ -156,7 +162,7 @@ def _name_outputs(model: keras.Model, outputs: Any) -> Outputs:
                 f"The outputs of a model must be dense tensors; one of {model.name} is a {type(tensor).__name__}."
             )
     if len(leaves) == 1 and not isinstance(outputs, dict):
-        return {"output": leaves[0][1]}
+        return {UNNAMED: leaves[0][1]}
     paths = [path for path, _ in leaves]
     names = getattr(model, "output_names", None) or []
     if not isinstance(outputs, dict) and len(names) == len(leaves):
@@ -212,26 +218,58 @@ def _needed_dtype(tensor: tf.Tensor) -> tf.DType:
 
 
 def _last_operation(tensor: tf.Tensor) -> str:
-    operation = tensor.op
-    while operation.type in ("Identity", "Cast"):
-        operation = operation.inputs[0].op
-    return str(operation.type)
+    """Returns the operation that computes numbers, before they are converted or arranged with the same last axis."""
+    units = tensor.shape[-1] if tensor.shape.rank else None
+    while True:
+        operation = tensor.op
+        inputs = operation.inputs
+        is_arranged = operation.type in _ARRANGING and units and inputs[0].shape.rank and inputs[0].shape[-1] == units
+        if operation.type == "Transpose":
+            order = tf.get_static_value(inputs[1])
+            is_arranged = is_arranged and order is not None and order[-1] == len(order) - 1
+        if not is_arranged and operation.type not in ("Identity", "Cast"):
+            return str(operation.type)
+        tensor = inputs[0]
 
 
 def _check_repeatable(model: keras.Model, concrete: Any) -> None:
-    """Checks that a call of a model changes nothing, so that the same inputs always have the same outputs.
+    """Checks that the same inputs always have the same outputs.
+
+    A layer may draw numbers or change a variable that the outputs do not depend on, as some random layers of Keras do.
 
     Raises:
-        InvalidValue: A layer has a state, or draws random numbers in inference.
+        InvalidValue: The outputs depend on random numbers, or on a variable that a call changes.
     """
-    definition = concrete.graph.as_graph_def()
-    nodes = [*definition.node, *(node for function in definition.library.function for node in function.node_def)]
-    for node in nodes:
-        if _STATEFUL.fullmatch(node.op) or _RANDOM.fullmatch(node.op):
+    operations = concrete.graph.get_operations()
+    changed = {operation.inputs[0].name for operation in operations if _CHANGING.fullmatch(operation.type)}
+    library = {function.signature.name: function for function in concrete.graph.as_graph_def().library.function}
+    pending, seen = list(concrete.outputs), set()
+    while pending:
+        operation = pending.pop().op
+        if operation.name in seen:
+            continue
+        seen.add(operation.name)
+        pending.extend(operation.inputs)
+        types = _list_types(operation.node_def, library)
+        reads = {tensor.name for tensor in operation.inputs if tensor.dtype == tf.resource} & changed
+        if reads or any(
+            _RANDOM.fullmatch(name) or (name != operation.type and _CHANGING.fullmatch(name)) for name in types
+        ):
             layers = {layer.name for layer in list_layers(model)} - {model.name}
-            scopes = [re.sub(r"_\d+$", "", part) if part not in layers else part for part in node.name.split("/")]
+            scopes = [part if part in layers else re.sub(r"_\d+$", "", part) for part in operation.name.split("/")]
             layer = next((f"its layer {scope}" for scope in scopes if scope in layers), "a layer")
             raise InvalidValue(
                 f"model must give the same outputs for the same inputs; {layer} keeps a state or draws random numbers "
                 f"at every call of {model.name}. Export a model without it."
             )
+
+
+def _list_types(node: Any, library: Mapping[str, Any]) -> set[str]:
+    """Returns the types of an operation and of those in the functions that it calls, such as the body of a loop."""
+    names, pending, unseen = set(), [node], dict(library)
+    while pending:
+        current = pending.pop()
+        names.add(current.op)
+        called = [value.func.name for value in current.attr.values() if value.func.name] + [current.op]
+        pending.extend(inner for name in called if name in unseen for inner in unseen.pop(name).node_def)
+    return names

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from zoo.exporting.interfaces import Interface, Outputs
+from zoo.exporting.interfaces import UNNAMED, Interface, Outputs
 
 Task = Literal["one_class", "labels", "values"]
 
@@ -29,7 +29,7 @@ def name_outputs(
         class_names: Names of the classes, if they are known. Defaults to none.
     """
     call, outputs = interface.call, list(interface.outputs.values())
-    if list(interface.outputs) != ["output"]:
+    if list(interface.outputs) != [UNNAMED]:
         return "outputs of the model", call
     units = outputs[0].shape[-1] if (outputs[0].shape.rank or 0) > 1 and outputs[0].dtype.is_floating else None
     task, is_logits = _read_loss(model)
@@ -41,16 +41,16 @@ def name_outputs(
     if units is not None and units > 1 and task == "one_class":
         return (
             f"{name} of the classes, and the class with the highest",
-            lambda *x: add_classes(name, call(*x)["output"]),
+            lambda *x: add_classes(name, call(*x)[UNNAMED]),
         )
     if units == 1 and task != "values" and (is_logits or interface.activation == "Sigmoid"):
         return (
             f"{name} of class 1, and the class: 1 where its probability exceeds 0.5, or else 0",
-            lambda *x: _add_binary(name, call(*x)["output"], threshold=0.0 if is_logits else 0.5),
+            lambda *x: _add_binary(name, call(*x)[UNNAMED], threshold=0.0 if is_logits else 0.5),
         )
     if task != "values" and name != "scores" and units is not None:
-        return f"{name} of the labels, each independent", lambda *x: {name: call(*x)["output"]}
-    return "values of the outputs", lambda *x: {"values": call(*x)["output"]}
+        return f"{name} of the labels, each independent", lambda *x: {name: call(*x)[UNNAMED]}
+    return "values of the outputs", lambda *x: {"values": call(*x)[UNNAMED]}
 
 
 def _add_binary(name: str, y: Any, *, threshold: float) -> Outputs:

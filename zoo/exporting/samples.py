@@ -15,7 +15,7 @@ from zoo.utils.keras_private import list_layers
 
 Arrays = dict[str, np.ndarray]
 
-SIZES = (8, 32, 64, 128, 256)  # of a dimension that may have any size
+SIZES = (8, 32, 64, 128, 256, 512, 1024)  # of a dimension that may have any size
 WORDS = ("a", "b", "the", "")
 
 
@@ -89,5 +89,6 @@ def draw_accepted(
             failure = failure or error
     assert failure is not None
     raise RunFailed(
-        f"Cannot compare the exported model with the model, which fails on inputs of its own types: {shorten(failure)}."
+        f"Cannot compare the exported model with the model, which fails on a batch of {examples} of its own inputs: "
+        f"{shorten(failure)}."
     ) from failure

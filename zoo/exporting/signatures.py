@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from zoo.exporting.families import decoder, family_functions, find_layer, sample_dbn, sample_rbm
-from zoo.exporting.interfaces import Interface, Outputs, inspect_model
+from zoo.exporting.interfaces import UNNAMED, Interface, Outputs, inspect_model
 from zoo.exporting.predictions import add_classes, name_outputs
 from zoo.models.boltzmann_machine import BoltzmannMachine
 from zoo.models.deep_belief_network import DeepBeliefNetwork
@@ -104,7 +104,7 @@ def _known_outputs(model: keras.Model, interface: Interface, _: Sequence[str]) -
     """Returns a description of the outputs of a model of the zoo, and the function that computes them."""
 
     def compute(*x: Any) -> Any:
-        return interface.call(*x)["output"]
+        return interface.call(*x)[UNNAMED]
 
     if isinstance(model, BoltzmannMachine):
         return "probabilities of the hidden units", lambda *x: {"hidden": compute(*x)}

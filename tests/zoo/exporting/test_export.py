@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ import zoo
 from zoo.errors import InvalidValue, RunFailed
 from zoo.exporting import check
 from zoo.exporting.signatures import signatures
+from zoo.models.origin import origin_of, remember
 
 # One model per kind of signature; the others are large.
 FEW = {"deep_mlp", "lenet5", "rbm"}
@@ -69,6 +71,15 @@ def test_ensemble_has_a_signature_for_its_members():
     outputs = functions["members"].call(x)["members"]
     assert outputs.shape == (3, 2, 10)
     np.testing.assert_allclose(tf.reduce_mean(outputs, axis=1), ensemble(x), atol=1e-6)
+
+
+def test_the_description_is_json_also_after_a_training_that_diverged(tmp_path, monkeypatch):
+    monkeypatch.setattr(check, "verify", lambda *_, **__: {})
+    model = zoo.create("shallow_mlp")
+    remember(model, replace(origin_of(model), test={"loss": float("nan"), "accuracy": 0.1}))
+    text = (zoo.export(model, tmp_path / "a").path / "assets" / "description.json").read_text()
+    refuse = pytest.fail  # of a constant that JSON does not have
+    assert json.loads(text, parse_constant=refuse)["metrics"] == {"loss": None, "accuracy": 0.1}
 
 
 def test_failed_export_leaves_no_files(tmp_path, monkeypatch):

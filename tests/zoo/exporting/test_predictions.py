@@ -72,6 +72,32 @@ def test_several_sigmoids_are_independent_labels(loss, serve):
     np.testing.assert_allclose(outputs["probabilities"], scipy.special.expit(logits), atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "stack",
+    [
+        (layers.Dense(3), layers.Softmax()),
+        (layers.Dense(3, "softmax"), layers.Dropout(0.1), layers.Flatten()),
+        (layers.Reshape((2, 2)), layers.TimeDistributed(layers.Dense(3, "softmax"))),
+        (layers.Dense(6), layers.Reshape((2, 3)), layers.Softmax()),
+    ],
+)
+def test_layers_after_a_softmax_do_not_hide_it(stack, serve):
+    model = keras.Sequential([keras.Input((4,)), *stack])
+    outputs, predicted = serve(model)(X), model.predict(X, verbose=0)
+    np.testing.assert_allclose(outputs["probabilities"], predicted, atol=1e-6)
+    np.testing.assert_array_equal(outputs["classes"], predicted.argmax(axis=-1))
+
+
+def test_a_softmax_over_another_axis_has_no_classes(serve):
+    model = keras.Sequential([keras.Input((4,)), layers.Reshape((2, 2)), layers.Softmax(axis=1)])
+    assert set(serve(model)(X)) == {"values"}
+
+
+def test_an_only_output_keeps_the_name_that_the_model_gives_it(serve):
+    inputs = keras.Input((4,))
+    assert set(serve(keras.Model(inputs, {"output": layers.Dense(3, "softmax")(inputs)}))(X)) == {"output"}
+
+
 def test_the_classes_of_a_data_set_tell_scores_from_values(serve):
     model = keras.Sequential([keras.Input((8, 8, 1)), layers.Flatten(), layers.Dense(10)])
     outputs = serve(model, dataset="digits")(16 * datasets.load("digits").test.x)

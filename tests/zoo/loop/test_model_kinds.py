@@ -49,6 +49,14 @@ def create_masked():
     return model
 
 
+def create_divided():
+    parts = {"first/.*": keras.optimizers.SGD(0.1)}
+    optimizers = keras.optimizers.OptimizerMap(keras.optimizers.Adam(0.1), parts)
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(4, "tanh", name="first"), layers.Dense(1)])
+    model.compile(keras.optimizers.MultiOptimizer(optimizers), "mse", jit_compile=False)
+    return model
+
+
 class OwnLoss(keras.Model):
     """Has a loss of its own, another that a layer adds, and a metric of its own."""
 
@@ -108,6 +116,7 @@ KINDS = {
     "nested inputs": (create_nested, ({"pair": [LEFT, RIGHT], "series": (SERIES,)}, VALUES)),
     "stateful RNN": (create_stateful, (SERIES, VALUES)),
     "masked bidirectional RNN": (create_masked, (SERIES * (RNG.random((40, 4, 1)) > 0.3), VALUES, WEIGHTS)),
+    "MultiOptimizer": (create_divided, (LEFT, VALUES)),
     "compute_loss of its own": (create_own_loss, (LEFT, VALUES)),
     "auto_scale_loss": (lambda: create_scaled(auto_scale_loss=True), (LEFT, VALUES)),
     "mixed precision without a scaled loss": (lambda: create_scaled(auto_scale_loss=False), (LEFT, VALUES)),
