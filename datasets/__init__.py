@@ -1,4 +1,7 @@
-"""The data sets of the lecture, as NumPy arrays: `load("mnist")` returns training, validation and test sets.
+"""Data sets as NumPy arrays, in training, validation and test sets: those of the lecture by their names, and your own.
+
+`load("mnist")` loads a data set of the lecture; `load("letters/")` a folder of pictures, an `.npz` or MNIST-like files;
+`from_arrays(x, y)` makes one of arrays.
 
 The package is `zoo.datasets`; in a checkout, `import datasets` imports the same package.
 """
@@ -6,14 +9,19 @@ The package is `zoo.datasets`; in a checkout, `import datasets` imports the same
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from zoo.datasets import digits, mnist, semeion, sequences, toy
+from zoo.datasets.arrays import from_arrays
 from zoo.datasets.dataset import Dataset, Source
+from zoo.datasets.files import is_path, open_path, source_of
 from zoo.datasets.split import Split
-from zoo.errors import unknown
+from zoo.errors import InvalidValue, unknown
+from zoo.utils.constraints import Seed, check
 from zoo.utils.same_modules import import_as
 
-__all__ = ["Dataset", "Source", "Split", "load", "names", "source"]
+__all__ = ["Dataset", "Source", "Split", "from_arrays", "load", "names", "source"]
 
 _sources: Mapping[str, Source] = {
     source.name: source for source in (digits.SOURCE, mnist.SOURCE, semeion.SOURCE, *sequences.SOURCES, *toy.SOURCES)
@@ -38,20 +46,28 @@ def source(name: str) -> Source:
     >>> source("semeion").licence
     'CC BY 4.0'
     """
+    if name not in _sources and is_path(name):
+        return source_of(name)
     if name not in _sources:
         raise unknown("data set", name, _sources)
     return _sources[name]
 
 
-def load(name: str, *, validation: float | int | None = None, seed: int = 0) -> Dataset:
+def load(name: str | Path, *, validation: float | int | None = None, seed: int = 0, **settings: Any) -> Dataset:
     """Loads a data set, split into training, validation and test examples.
 
     Args:
-        name: Name of the data set, one of `names()`.
+        name: Name of the data set, one of `names()`; or the path of your own: a folder with one subfolder of pictures
+            per class (or `train`, `validation` and `test` of such), an `.npz` with the arrays `x` and `y` (or
+            `x_train`, `y_train`, `x_test` ...), or a folder with IDX files named as MNIST's.
         validation: Size of the validation set: a share of the training part in (0, 1), a number of examples, or 0 for
             none. Defaults to a tenth; for `mnist`, the last 10,000, as Nielsen splits it.
         seed: Random seed of the shuffled, stratified splits and of the generated problems. Defaults to 0. `mnist` comes
             split and does not depend on it.
+        **settings: For your own data: `test`, the size of the test set, as `validation`, of all examples (defaults to
+            0.2); `class_names`, their order; `levels`, the number that brings arrays to [-1, 1]; and for pictures
+            `size`, their height and width after resizing, `color`, whether to keep colors, and `invert`, whether to
+            exchange dark and light.
 
     Returns:
         The data set. Images are float32 of shape `(height, width, 1)` in [0, 1], labels int64; `datasets.sequences`
@@ -59,7 +75,8 @@ def load(name: str, *, validation: float | int | None = None, seed: int = 0) -> 
 
     Raises:
         UnknownName: Unknown data set; the message has the nearest name.
-        InvalidValue: `validation` or `seed` is out of range.
+        InvalidValue: `validation`, `seed` or a setting is out of range, or the data do not suit training; see
+            `from_arrays`.
         DataError: A file is damaged, has other content, or cannot be downloaded; the message says where to
             put a valid copy.
 
@@ -67,7 +84,12 @@ def load(name: str, *, validation: float | int | None = None, seed: int = 0) -> 
     >>> len(data.train), len(data.validation), len(data.test)
     (1294, 144, 359)
     """
-    return source(name).load(validation=validation, seed=seed)
+    if is_path(str(name)) and str(name) not in _sources:
+        check("seed", seed, Seed)
+        return open_path(name, **settings)(validation, seed)
+    if settings:
+        raise InvalidValue(f"{next(iter(settings))} is a setting of your own data; got it for {name}.")
+    return source(str(name)).load(validation=validation, seed=seed)
 
 
 import_as(__name__, "zoo.datasets")

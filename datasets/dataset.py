@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from zoo.datasets.cache import RemoteFile, find
-from zoo.datasets.split import Split, make_batches
+from zoo.datasets.split import Split, count_examples, make_batches, split_off
 from zoo.errors import InvalidValue
 from zoo.utils.constraints import Count, Seed, check
 
@@ -203,12 +203,14 @@ class Source:
         examples: Number of examples.
         class_names: Names of the classes, in the order of their labels.
         levels: Divisor that brought the source's own numbers to [0, 1]. Defaults to 1.
-        read: Function of the seed that returns all examples and labels.
+        read: Function of the seed that returns all examples and labels. Defaults to None, for data of your own.
         test: Share of the examples in the test set, a stratified sample; or the number of the last examples, in the
             source's own order. Defaults to 0.2.
         validation: The same for the validation set, of the remaining examples. Defaults to 0.1.
         make: Function of the validation size and the seed that makes the data set of another one, instead of `read`.
         files: Files that it reads, which are downloaded if they are not on this machine. Defaults to none.
+        path: Absolute path of a folder or file of your own that it is loaded by, in place of the name. Defaults to "".
+        settings: How that folder or file is read; see `datasets.load`. Defaults to none.
     """
 
     name: str
@@ -218,12 +220,19 @@ class Source:
     input_shape: tuple[int, ...]
     examples: int
     class_names: tuple[str, ...]
-    read: Callable[[int], tuple[np.ndarray, np.ndarray]]
+    read: Callable[[int], tuple[np.ndarray, np.ndarray]] | None = None
     levels: int = 1
     test: float | int = 0.2
     validation: float | int = 0.1
     make: Callable[[float | int | None, int], Dataset] | None = None
     files: tuple[RemoteFile, ...] = ()
+    path: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def location(self) -> str:
+        """What it is loaded by: its path or its name."""
+        return self.path or self.name
 
     @property
     def is_local(self) -> bool:
@@ -236,32 +245,12 @@ class Source:
         if self.make is not None:
             return self.make(validation, seed)
         in_order = isinstance(self.test, int)
+        if self.read is None:
+            raise InvalidValue(f"{self.name} is not loaded by its name; pass the data set itself.")
         x, y = self.read(seed)
-        training = _count_examples(len(y), self.test, "test")
-        rest, test = _split_off(x, y, training, seed, in_order)
+        training = count_examples(len(y), self.test, "test")
+        rest, test = split_off(x, y, training, seed, in_order)
         size = self.validation if validation is None else validation
-        count = _count_examples(len(rest), size, "validation")
-        train, held_out = _split_off(rest.x, rest.y, count, seed, in_order) if count else (rest, None)
+        count = count_examples(len(rest), size, "validation")
+        train, held_out = split_off(rest.x, rest.y, count, seed, in_order) if count else (rest, None)
         return Dataset(self, train, held_out, test)
-
-
-def _count_examples(examples: int, share: Any, name: str) -> int:
-    """Returns the number of examples that a share or a number means."""
-    share = check(name, share, float)
-    count = round(examples * share) if 0 < share < 1 else int(share)
-    if share < 0 or (share >= 1 and share != count) or count >= examples:
-        raise InvalidValue(f"{name} must be a share in (0, 1) or an integer from 0 to {examples - 1}; got {share:g}.")
-    return count
-
-
-def _split_off(x: np.ndarray, y: np.ndarray, count: int, seed: int, in_order: bool) -> tuple[Split, Split]:
-    """Splits off `count` examples: the last ones, or a stratified sample."""
-    if in_order:
-        return Split(x[:-count], y[:-count]), Split(x[-count:], y[-count:])
-    from sklearn.model_selection import train_test_split
-
-    try:
-        x_rest, x_cut, y_rest, y_cut = train_test_split(x, y, test_size=count, stratify=y, random_state=seed)
-    except ValueError as error:
-        raise InvalidValue(f"{count} of {len(y)} examples cannot hold every class: {error}") from error
-    return Split(x_rest, y_rest), Split(x_cut, y_cut)

@@ -17,7 +17,26 @@ OptionalModelName = Annotated[str | None, typer.Argument(metavar="NAME", help="M
 Trained = Annotated[
     str, typer.Argument(metavar="RUN|FILE|NAME", help="Run folder, .keras file, or name of a model with weights.")
 ]
-DatasetName = Annotated[str, typer.Option(help="Data set name; see `zoo datasets`.")]
+DatasetName = Annotated[
+    str, typer.Option(metavar="NAME|PATH", help="Data set; see `zoo datasets`. Or your own: a folder, or an .npz.")
+]
+Size = Annotated[int | None, typer.Option(min=1, help="Height and width of your own pictures after resizing.")]
+Color = Annotated[
+    bool | None,
+    typer.Option(
+        "--color/--gray", "--colour/--grey", help="Whether to read colors.", show_default="if a picture has them"
+    ),
+]
+Invert = Annotated[bool, typer.Option("--invert", help="Exchange dark and light in your own pictures.")]
+Levels = Annotated[
+    int | None, typer.Option(min=1, help="Number that divides your own arrays.", show_default="255 for bytes, else 1")
+]
+SplitShares = Annotated[
+    str | None,
+    typer.Option(
+        "--split", metavar="TRAIN,VALIDATION,TEST", help="Shares of your own data.", show_default="0.72,0.08,0.2"
+    ),
+]
 RecipeName = Annotated[
     str | None, typer.Option(help="Recipe name; see `zoo show NAME`.", show_default="the model's first")
 ]
@@ -31,6 +50,50 @@ Settings = Annotated[
 RunDir = Annotated[
     Path | None, typer.Option(help="Run folder; must not exist.", show_default="runs/NAME-DATASET-DATE-TIME")
 ]
+
+
+def load_own_data(
+    name: str, *, seed: int, size: int | None, color: bool | None, invert: bool, levels: int | None, split: str | None
+) -> Any:
+    """Loads a data set of the user's own as the options of the command say.
+
+    Args:
+        name: Name or path of the data set.
+        seed: Random seed of the split.
+        size: Height and width of pictures.
+        color: Whether to read colors.
+        invert: Whether to exchange dark and light.
+        levels: Number that divides arrays.
+        split: Shares of the three parts, as in `"0.8,0.1,0.1"`.
+
+    Returns:
+        The data set; the name itself if no option is given.
+
+    Raises:
+        InvalidValue: The shares are not three numbers that add up to 1, or the data do not suit training.
+    """
+    settings: dict[str, Any] = {"size": size, "color": color, "invert": invert or None, "levels": levels}
+    settings = {key: value for key, value in settings.items() if value is not None}
+    if split is not None:
+        settings |= _parse_split(split)
+    if not settings:
+        return name
+    return zoo.datasets.load(name, seed=seed, **settings)
+
+
+def _parse_split(text: str) -> dict[str, float]:
+    """Returns the share of the test set, and of the validation set in what the test set leaves.
+
+    >>> _parse_split("0.6,0.2,0.2")
+    {'test': 0.2, 'validation': 0.25}
+    """
+    try:
+        train, validation, test = (float(part) for part in text.split(","))
+    except ValueError:
+        train = validation = test = 0.0
+    if min(train, test) <= 0 or validation < 0 or abs(train + validation + test - 1) > 1e-6:
+        raise InvalidValue(f"--split must be three shares that add up to 1, as in 0.8,0.1,0.1; got {text}.")
+    return {"test": test, "validation": round(validation / (train + validation), 12)}
 
 
 def parse_model_options(name: str, settings: Sequence[str], parameters: Sequence[Any] = ()) -> dict[str, Any]:

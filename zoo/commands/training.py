@@ -10,12 +10,18 @@ import typer
 
 import zoo
 from zoo.commands.options import (
+    Color,
     DatasetName,
     Epochs,
+    Invert,
+    Levels,
     OptionalModelName,
     RecipeName,
     RunDir,
     Settings,
+    Size,
+    SplitShares,
+    load_own_data,
     parse_model_options,
     refuse_other_options,
 )
@@ -55,6 +61,11 @@ def train(
     context: typer.Context,
     name: OptionalModelName = None,
     dataset: DatasetName = "digits",
+    size: Size = None,
+    color: Color = None,
+    invert: Invert = False,
+    levels: Levels = None,
+    split: SplitShares = None,
     epochs: Epochs = None,
     batch_size: BatchSize = None,
     learning_rate: LearningRate = None,
@@ -99,7 +110,8 @@ def train(
     elif name:
         options["options"] = parse_model_options(name, set_ or [], context.command.params)
         options |= {"recipe": recipe, "labels": labels, "pretraining_epochs": pretraining_epochs}
-        run = zoo.train(name, dataset, seed=seed or 0, **options)
+        data = load_own_data(dataset, seed=seed or 0, size=size, color=color, invert=invert, levels=levels, split=split)
+        run = zoo.train(name, data, seed=seed or 0, **options)
     else:
         raise InvalidValue("zoo train needs a model name (see `zoo list`), --resume RUN or --from-search DIR.")
     if run.folder.exists():  # else another worker writes, and prints

@@ -72,7 +72,7 @@ def evaluate(model: keras.Model, dataset: str | Dataset | None = None) -> Evalua
     origin = origin_of(model)
     if origin is None or origin.recipe is None:
         raise InvalidValue(f"{model.name} was not trained by the zoo; the meaning of its outputs is unknown.")
-    data = origin.data.get("name", "") if dataset is None else dataset
+    data = origin.dataset if dataset is None else dataset
     if isinstance(data, str):
         data = datasets.load(data, **origin.split_of(data))
     input_shape = tuple(model.input_shape[1:])

@@ -25,6 +25,8 @@ _LEGAL_DATA = {
     "digest": str,
     "levels": Count,
     "validation": Annotated[int, non_negative],
+    "path": str,
+    "settings": Mapping[str, Any],
     "class_names": Sequence[str],
 }
 
@@ -38,7 +40,7 @@ class Origin(Record):
         options: Every option of its builder.
         recipe: Recipe that it was trained by. Defaults to None, not trained.
         data: Data set that it was trained on: name, title, origin, licence, digest, class names, levels of its
-            numbers, and number of validation examples.
+            numbers, and number of validation examples; of data of the user's own, their path and how they were read.
         seed: Random seed of the training. Defaults to None.
         test: Metrics on the test set; empty if it was not tested.
     """
@@ -58,9 +60,14 @@ class Origin(Record):
 
     def split_of(self, dataset: str) -> dict[str, Any]:
         """Returns the arguments of `datasets.load` that split a data set as for the training, if it was that one."""
-        if dataset != self.data.get("name") or self.seed is None:
+        if dataset != self.dataset or self.seed is None:
             return {}
-        return {"seed": self.seed, "validation": self.data.get("validation")}
+        return {"seed": self.seed, "validation": self.data.get("validation"), **self.data.get("settings", {})}
+
+    @property
+    def dataset(self) -> str:
+        """Name or path of the data set that it was trained on; empty if it was not trained."""
+        return self.data.get("path") or self.data.get("name", "")
 
 
 # By identity, and beside the models: Keras would save, track and copy an attribute.

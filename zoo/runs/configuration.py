@@ -53,9 +53,14 @@ class Configuration:
     @property
     def origin(self) -> Origin:
         """Where the trained model comes from."""
-        data = {name: getattr(self.dataset.source, name) for name in _SOURCE_FIELDS}
+        data = {name: getattr(self.dataset.source, name) for name in _SOURCE_FIELDS} | self._own_data
         data |= {"digest": self.dataset.digest, "validation": len(self.dataset.validation or ())}
         return Origin(model=self.model, options=self.options, recipe=self.recipe, data=data, seed=self.seed)
+
+    @property
+    def _own_data(self) -> dict[str, Any]:
+        source = self.dataset.source
+        return {"path": source.path, "settings": dict(source.settings)} if source.path else {}
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the configuration as plain values, for `config.json`."""
@@ -65,6 +70,7 @@ class Configuration:
             "options": dict(self.options),
             "dataset": {
                 "name": source.name,
+                **self._own_data,
                 "origin": source.origin,
                 "licence": source.licence,
                 "digest": data.digest,
@@ -103,11 +109,16 @@ class Configuration:
         required = ("model", "options", "dataset", "recipe", "seed", "validation", "labels", "unlabelled")
         check_keys("A configuration", content, required)
         expected = content["dataset"]
+        validation = content["validation"] if dataset is None else None
+        if dataset is None and "path" in expected:
+            settings = check("settings", expected.get("settings", {}), Mapping[str, Any])
+            dataset = datasets.load(expected["path"], seed=content["seed"], **settings)
+            validation = None
         configuration = resolve(
             content["model"],
             expected["name"] if dataset is None else dataset,
             recipe=Recipe.from_dict(content["recipe"]),
-            validation=content["validation"] if dataset is None else None,
+            validation=validation,
             seed=content["seed"],
             options=check("options", content["options"], Mapping[str, Any]),
             labels=content["labels"],
