@@ -211,6 +211,10 @@ def test_reproduce_shows_the_table_and_rewrites_a_row(run, tmp_path, monkeypatch
         (["evaluate", "lenet6"], 'Did you mean "lenet5"?'),
         (["evaluate", "runs/none"], "There is no model file or run runs/none."),
         (["evaluate", "lenet5", "--dataset", "digits"], "takes inputs of shape (28, 28, 1); digits has (8, 8, 1)."),
+        (
+            ["export", "lenet5", "lenet5", "--dataset", "digits"],
+            "takes inputs of shape (28, 28, 1); digits has (8, 8, 1).",
+        ),
         (["export", "lenet5", "lenet5", "--weights", "minst"], 'Did you mean "mnist"?'),
         (["export", "lenet5", "lenet5", "--format", "onix"], "format must be one of 'saved_model', 'onnx', 'litert'"),
         (["reproduce", "nielsen-9", "--results", str(reproduction.TABLE)], 'Did you mean "nielsen-'),

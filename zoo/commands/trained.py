@@ -65,6 +65,9 @@ def export(
     target: Trained,
     path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder to write; a file for onnx and litert.")],
     format: Annotated[str, typer.Option(help="saved_model, onnx or litert.")] = "saved_model",
+    dataset: Annotated[
+        str | None, typer.Option(help="Data set whose images the exported model takes.", show_default="its own")
+    ] = None,
     weights: WeightsName = None,
 ) -> None:
     """Export a trained model for TensorFlow Serving, ONNX Runtime or LiteRT."""
@@ -72,7 +75,8 @@ def export(
     from zoo.runs.opening import open_model
 
     resolve_target(path, format)  # before TensorFlow is imported
-    exported = zoo.export(open_model(target, weights=weights), path, format=format)  # type: ignore[arg-type]
+    model = open_model(target, weights=weights)
+    exported = zoo.export(model, path, format=format, dataset=dataset)  # type: ignore[arg-type]
     table = make_table("signature", "difference to the model's own numbers, in a process without the zoo")
     for name, difference in exported.signatures.items():
         table.add_row(name, f"{difference:.0e}")

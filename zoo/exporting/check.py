@@ -105,7 +105,7 @@ def verify(
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
         )
     if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no error message"])[-1]
+        reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         raise RunFailed(f"The exported model fails in a process without the zoo: {reason}")
     differences: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
     worst = max(differences, key=lambda name: differences[name])

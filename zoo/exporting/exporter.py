@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -94,13 +94,14 @@ def export(
     from zoo.exporting.description import describe
     from zoo.exporting.formats import check_types, write_litert, write_onnx, write_saved_model
     from zoo.exporting.interfaces import inspect_model
-    from zoo.exporting.signatures import signatures
+    from zoo.exporting.signatures import members_of, signatures
 
     interface = inspect_model(model)
     check_types(format, model, interface)
     origin = origin_of(model)
-    data = fit_data(describe_data(origin, dataset), interface.inputs)
-    scale = origin.recipe.input_scale if origin and origin.recipe else 1.0
+    trained_as = origin or _common_origin(members_of(model))
+    data = fit_data(describe_data(trained_as, dataset), interface.inputs)
+    scale = trained_as.recipe.input_scale if trained_as and trained_as.recipe else 1.0
     options: dict[str, Any] = {"levels": data.levels, "scale": scale, "dtype": data.dtype}
     trained = signatures(model, **options, class_names=data.class_names, interface=interface)
     copy = _rebuild(model, origin)
@@ -142,6 +143,22 @@ def resolve_target(path: str | Path, format: str) -> Path:
         raise RunFailed(f"Cannot write {target}: {reason}.")
     _check_packages(format)
     return target
+
+
+def _common_origin(members: Sequence[keras.Model]) -> Origin | None:
+    """Returns where the first member comes from, if all members take the same numbers."""
+    origins = [origin_of(member) for member in members]
+    numbers = {
+        (origin.data.get("name"), origin.data.get("levels"), origin.recipe and origin.recipe.input_scale)
+        for origin in origins
+        if origin
+    }
+    if len(numbers) > 1:
+        raise InvalidValue(
+            "The members of an ensemble must be trained on the same data with the same input_scale; got "
+            f"{' and '.join(sorted(map(str, numbers)))}."
+        )
+    return origins[0] if origins and None not in origins else None
 
 
 def _check_packages(format: str) -> None:

@@ -93,12 +93,10 @@ def trace(function: Callable[..., Outputs], specs: Sequence[tf.TensorSpec]) -> A
 
 def shorten(error: Exception) -> str:
     """Returns the sentence of an error of Keras or TensorFlow that says what is wrong."""
-    lines = [re.sub(r"\x1b\[\d*m", "", line).strip() for line in str(error).splitlines()]
-    lines = [line for line in lines if line and not line.startswith("Exception encountered when calling")]
-    sentence = re.sub(
-        r"^\{\{.*?\}\} | \[Op:.*$", "", (lines or [type(error).__name__])[0]
-    )  # names of TensorFlow's functions
-    return sentence.rstrip(".")
+    paragraphs = [" ".join(part.split()) for part in re.split(r"\n\s*\n", re.sub(r"\x1b\[\d*m", "", str(error)))]
+    paragraphs = [part for part in paragraphs if part and not part.startswith("Exception encountered when calling")]
+    text = re.sub(r"^\{\{.*?\}\} | \[Op:.*$", "", (paragraphs or [type(error).__name__])[0])  # names of functions
+    return re.split(r"\.\s+(?=[A-Z])", text)[0].rstrip(".")
 
 
 def _input_structure(model: keras.Model) -> tuple[dict[str, Any], bool]:

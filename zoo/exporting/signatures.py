@@ -80,13 +80,13 @@ def signatures(
         result["serve_float"] = from_numbers(
             f"{description}, from {name} {'in [0, 1]' if levels != 1 else 'as in training'}", predict
         )
-    if (members := _members_of(model)) or is_known:
+    if (members := members_of(model)) or is_known:
         result |= {key: from_numbers(*entry) for key, entry in family_functions(model, name, members).items()}
     return result | (_inverse_signatures(model, name, numbers) if is_known else {})
 
 
 def _any_outputs(model: keras.Model, interface: Interface, class_names: Sequence[str]) -> tuple[str, Any]:
-    members = _members_of(model)
+    members = members_of(model)
     if members and origin_of(members[0]):
         return _known_outputs(model, interface, class_names)
     if members:  # the mean of probabilities is a probability
@@ -94,7 +94,8 @@ def _any_outputs(model: keras.Model, interface: Interface, class_names: Sequence
     return name_outputs(model, interface, class_names)
 
 
-def _members_of(model: keras.Model) -> list[keras.Model]:
+def members_of(model: keras.Model) -> list[keras.Model]:
+    """Returns the models whose mean a model is; none for a model that is no ensemble."""
     members = getattr(model, "members", ())
     is_ensemble = isinstance(members, Sequence) and all(isinstance(member, keras.Model) for member in members)
     return list(members) if is_ensemble else []

@@ -75,4 +75,7 @@ def main(format: str, path: str, cases: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except Exception as error:  # whatever a runtime raises, on one line
+        sys.exit(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")

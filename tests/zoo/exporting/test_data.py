@@ -9,6 +9,7 @@ from keras import layers
 
 import zoo
 from zoo import datasets
+from zoo.ensembles import Ensemble
 from zoo.errors import InvalidValue
 from zoo.models.origin import origin_of, remember
 
@@ -86,6 +87,24 @@ def test_a_scale_of_the_recipe_is_applied(serve):
     expected = model.predict(3 * data.test.x, verbose=0)
     served = serve(model, dataset=data)
     np.testing.assert_allclose(served(np.round(16 * data.test.x))["probabilities"], expected, atol=1e-6)
+
+
+def test_an_ensemble_takes_the_numbers_of_its_members(serve):
+    data = datasets.load("digits")
+    members = [zoo.create("shallow_mlp", input_shape=(8, 8, 1), hidden=hidden) for hidden in (5, 6)]
+    recipe = zoo.card("shallow_mlp").recipe().change(input_scale=3.0)
+    for member in members:
+        remember(member, replace(origin_of(member), recipe=recipe, data={"name": "digits", "levels": 16}))
+    expected = np.mean([member.predict(3 * data.test.x, verbose=0) for member in members], axis=0)
+    served = serve(Ensemble(members))(np.round(16 * data.test.x))
+    np.testing.assert_allclose(served["probabilities"], expected, atol=1e-6)
+
+
+def test_members_that_take_other_numbers_are_refused(tmp_path):
+    members = [zoo.create("shallow_mlp", input_shape=(8, 8, 1), hidden=hidden) for hidden in (5, 6)]
+    remember(members[0], replace(origin_of(members[0]), data={"name": "digits", "levels": 16}))
+    with pytest.raises(InvalidValue, match="members of an ensemble must be trained on the same data"):
+        zoo.export(Ensemble(members), tmp_path / "served")
 
 
 def test_another_keras_model_takes_images_as_they_are(serve):
