@@ -64,7 +64,7 @@ class EarlyStop(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._report(epoch + 1, self._epochs)
-        logs = logs or {}
+        logs, self.reason = logs or {}, ""  # a loop of one's own may go on
         if not abs(logs.get("loss", 0.0)) < float("inf"):
             self.model.stop_training = True
         if self._required and self._metric != RATIO and self._metric not in logs:

@@ -12,7 +12,7 @@ import keras_tuner
 
 from zoo.distribution.processes import watch_server
 from zoo.errors import RunFailed, ZooError
-from zoo.tuning.builders import HyperModel
+from zoo.tuning.execution import make_hypermodel
 from zoo.tuning.failures import describe_failure, is_out_of_memory
 from zoo.tuning.oracles import make_oracle, report_result
 from zoo.tuning.plan import Plan
@@ -39,7 +39,8 @@ class Tuner(keras_tuner.Tuner):
     def __init__(self, plan: Plan, project: Path, progress: TrialTable) -> None:
         self._plan, self._project, self._progress = plan, project, progress
         oracle = make_oracle(plan, project / "oracle.json")
-        super().__init__(oracle, _Declaration(plan), directory=str(project.parent), project_name=project.name)
+        hypermodel = _Declaration(make_hypermodel(plan, plan.seed))
+        super().__init__(oracle, hypermodel, directory=str(project.parent), project_name=project.name)
 
     def resume(self) -> None:
         """Restores the state of a search that was interrupted.
@@ -80,31 +81,28 @@ class Tuner(keras_tuner.Tuner):
 
 
 class _Declaration(keras_tuner.HyperModel):
-    """What KerasTuner builds once to find the hyperparameters; a model of the zoo is not built for that.
+    """What KerasTuner builds once to find the hyperparameters.
 
     Args:
-        plan: The search.
+        hypermodel: Hypermodel of the search.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        super().__init__()
-        self._model = plan.model
+    def __init__(self, hypermodel: keras_tuner.HyperModel) -> None:
+        super().__init__(name=hypermodel.name)
+        self._hypermodel = hypermodel
 
     def declare_hyperparameters(self, hp: keras_tuner.HyperParameters) -> None:
-        if isinstance(self._model, HyperModel):
-            self._model.declare_hyperparameters(hp)
+        self._hypermodel.declare_hyperparameters(hp)
 
     def build(self, hp: keras_tuner.HyperParameters) -> Any:
-        if not isinstance(self._model, HyperModel):
-            return self._model.draw(hp)
         try:
-            return self._model.build(hp)
+            return self._hypermodel.build(hp)
         except ZooError:
             raise
         except Exception as error:
             if is_out_of_memory(error):
                 return None  # with other values it may fit
-            raise RunFailed(f"The builder {self._model.name} failed: {describe_failure(error)}") from error
+            raise RunFailed(f"The builder {self.name} failed: {describe_failure(error)}") from error
 
 
 def run_tuner(plan: Plan, project: Path, progress: TrialTable, *, is_worker: bool) -> None:

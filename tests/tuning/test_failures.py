@@ -105,6 +105,12 @@ class TestBuilder:
         assert message in str(error.value)
         assert list(tmp_path.iterdir()) == []
 
+    @pytest.mark.parametrize(("model", "message"), [("depth_cnn", "learns sequences"), ("lenet5", "must be")])
+    def test_a_model_that_does_not_suit_the_data_is_refused_and_nothing_is_left(self, tmp_path, model, message):
+        with pytest.raises(InvalidValue, match=message):
+            search(tmp_path / "search", model)
+        assert list(tmp_path.iterdir()) == []
+
 
 class TestMemory:
     def test_a_model_that_this_machine_cannot_train_is_a_row(self, tmp_path):
