@@ -62,10 +62,12 @@ class Checkpoint:
     Args:
         path: File, `*.npz`.
         writes: Whether this process writes the file; the other workers of a training only read it. Defaults to True.
+        compile_mode: `CompileMode` of a training that begins; that of the file has precedence. The training replaces it
+            by the one that it uses. Defaults to None, for the fastest.
     """
 
-    def __init__(self, path: str | Path, *, writes: bool = True) -> None:
-        self.path, self._writes = Path(path), writes
+    def __init__(self, path: str | Path, *, writes: bool = True, compile_mode: tuple[bool, bool] | None = None) -> None:
+        self.path, self._writes, self.compile_mode = Path(path), writes, compile_mode
 
     def save(self, variables: Sequence[tf.Variable], position: Position) -> None:
         """Writes the checkpoint; the previous one is replaced once the new one is complete.

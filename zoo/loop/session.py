@@ -84,7 +84,8 @@ class Session:
         self._separates_recorded_steps = (
             is_single_replica and len(self._instruments) == 1 and self._instruments[0].interval is not None
         )
-        mode = CompileMode(*position.compile_mode) if position.compile_mode else None
+        fixed = position.compile_mode or (self._checkpoint and self._checkpoint.compile_mode)
+        mode = CompileMode(*fixed) if fixed else None
         if mode is None and jit_compile != "auto":
             mode = CompileMode(jit_compile)
         with self._attached():
@@ -93,6 +94,8 @@ class Session:
             self._run, self._mode = choose_compile_mode(
                 self._compile_steps, rows, model=model, steps=steps, mode=mode, interval=self._interval
             )
+        if self._checkpoint:
+            self._checkpoint.compile_mode = self._mode
 
     def run_epoch(self, epoch: int, events: keras.callbacks.CallbackList, *, start: int = 0) -> dict[str, float]:
         """Runs the steps of an epoch and returns the metrics.

@@ -6,12 +6,13 @@ import contextlib
 import json
 import math
 import time
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import pandas as pd
 
 from zoo.errors import InvalidValue
+from zoo.loop.acceleration import MODES, CompileMode
 from zoo.loop.checkpoint import Checkpoint
 from zoo.runs.configuration import Configuration
 from zoo.runs.folder import RunFolder
@@ -23,6 +24,7 @@ from zoo.training.in_memory import fit_by_recipe
 from zoo.training.interrupt import Interrupt
 from zoo.training.progress_bar import ProgressBar
 from zoo.training.table_writer import TableWriter
+from zoo.utils.constraints import check
 
 
 def run_stage(
@@ -47,7 +49,9 @@ def run_stage(
     recipe, data = configuration.recipe, configuration.dataset
     recorder = _make_recorder(folder, options)
     tables = TableWriter(folder, recorder)
-    checkpoint = Checkpoint(folder.path / "checkpoint.npz", writes=folder.writes)
+    checkpoint = Checkpoint(
+        folder.path / "checkpoint.npz", writes=folder.writes, compile_mode=read_compile_mode(folder)
+    )
     position = checkpoint.read_position()
     if position:
         tables.restore(position.epoch)
@@ -55,7 +59,7 @@ def run_stage(
     status: Status = "finished"
     start = time.perf_counter()
     with contextlib.ExitStack() as stack:
-        callbacks = [recorder, tables, stack.enter_context(Interrupt())]
+        callbacks = [recorder, tables, CompileModeWriter(folder, checkpoint), stack.enter_context(Interrupt())]
         if (options.progress or options.watch) and folder.writes and not is_finished:
             bar = ProgressBar(
                 epochs=recipe.epochs,
@@ -94,6 +98,36 @@ def run_stage(
     )
     _write_stage(stage, model, folder, title)
     return stage
+
+
+class CompileModeWriter(keras.callbacks.Callback):
+    """Writes how the steps are compiled to `config.json` when the training begins, since it decides the last bits.
+
+    Args:
+        folder: Folder of the training.
+        checkpoint: Its checkpoint.
+    """
+
+    restores_itself = True
+
+    def __init__(self, folder: RunFolder, checkpoint: Checkpoint) -> None:
+        super().__init__()
+        self._folder, self._checkpoint = folder, checkpoint
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Adds the name of the mode as `compile_mode`."""
+        name = next((name for name, mode in MODES.items() if mode == self._checkpoint.compile_mode), None)
+        self._folder.write_json("config.json", {**self._folder.read_json("config.json"), "compile_mode": name})
+
+
+def read_compile_mode(folder: RunFolder) -> CompileMode | None:
+    """Returns how the steps of an earlier part of a training were compiled; None if there is none.
+
+    Raises:
+        InvalidValue: The value in `config.json` is not a name in `MODES`.
+    """
+    name = check("compile_mode", folder.read_json("config.json").get("compile_mode"), Literal[tuple(MODES)] | None)
+    return MODES.get(name)
 
 
 def _make_recorder(folder: RunFolder, options: RunOptions) -> GradientRecorder:

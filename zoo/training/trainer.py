@@ -50,12 +50,12 @@ def train(
 ) -> Run:
     """Trains a model of the zoo and records the size of its gradients.
 
-    The run folder holds `config.json` (everything that was resolved, versions and seed included), `checkpoint.npz`
-    (what `resume` continues from), `metrics.csv`, `gradients.csv`, `gradient_details.csv` (everything that was
-    measured), `model.keras`, `learning_curve.png`, `gradients.png` and `result.json`. The tables and the checkpoint
-    are updated after every epoch. Each stage of a model that is pre-trained has a folder with the same files in it,
-    such as `1-hidden_1`. The same seed gives the same `metrics.csv` on the same machine. Sets the global seeds of
-    Keras and NumPy.
+    The run folder holds `config.json` (everything that was resolved, with seed and versions, and how the steps are
+    compiled), `checkpoint.npz` (what `resume` continues from), `metrics.csv`, `gradients.csv`, `gradient_details.csv`
+    (everything that was measured), `model.keras`, `learning_curve.png`, `gradients.png` and `result.json`. The tables
+    and the checkpoint are updated after every epoch. Each stage of a model that is pre-trained has a folder with the
+    same files in it, such as `1-hidden_1`. The same seed gives the same `metrics.csv` on the same machine. Sets the
+    global seeds of Keras and NumPy.
 
     Args:
         name: Name of the model, one of `zoo.list_models()`.

@@ -9,6 +9,8 @@ import pytest
 import zoo
 from zoo import datasets
 from zoo.errors import InvalidValue, RunFailed, UnknownName
+from zoo.loop.acceleration import MODES
+from zoo.loop.checkpoint import Checkpoint
 from zoo.training import stage
 from zoo.training import table_writer as tables
 
@@ -49,6 +51,27 @@ def test_the_tables_on_disk_are_those_of_the_run(run):
     assert run.metrics["epoch"].tolist() == [1, 2]
     assert run.gradients.columns.tolist() == ["epoch", "step", "layer", "variable", "l2", "mean_abs", "rms"]
     assert len(run.gradients) == 2 * len(run.model.trainable_variables)
+
+
+def test_the_configuration_has_the_mode_of_the_checkpoint(run):
+    mode = Checkpoint(run.folder / "checkpoint.npz").read_position().compile_mode
+    assert MODES[json.loads((run.folder / "config.json").read_text())["compile_mode"]] == tuple(mode)
+
+
+@pytest.mark.parametrize(("name", "mode"), [("plain", [False, False]), ("xla", [True, False])])
+def test_a_run_killed_in_its_first_epoch_resumes_in_the_same_mode(run, tmp_path, name, mode):
+    config = json.loads((run.folder / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "compile_mode": name}))
+    zoo.resume(tmp_path, progress=False)
+    assert Checkpoint(tmp_path / "checkpoint.npz").read_position().compile_mode == mode
+    assert json.loads((tmp_path / "config.json").read_text()) == {**config, "compile_mode": name}
+
+
+def test_an_unknown_mode_is_an_error(run, tmp_path):
+    config = json.loads((run.folder / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "compile_mode": "fast"}))
+    with pytest.raises(InvalidValue, match=r"compile_mode must be one of 'plain', 'xla', .*; got 'fast'"):
+        zoo.resume(tmp_path, progress=False)
 
 
 def test_additional_records_have_their_own_files(tmp_path):
