@@ -14,6 +14,7 @@ from zoo import datasets
 from zoo.datasets import Dataset
 from zoo.errors import DataError, InvalidValue
 from zoo.models.origin import Origin
+from zoo.utils.constraints import Count, check
 
 EXAMPLES = 16
 _FIELDS = ("name", "title", "origin", "licence", "levels", "class_names")
@@ -63,7 +64,7 @@ def describe_data(origin: Origin | None, dataset: str | Dataset | None) -> Serve
             images with values from 0 to 255.
 
     Raises:
-        InvalidValue: The examples are not in [0, 1], although `levels` says so.
+        InvalidValue: `levels` is not a positive integer, or the examples are not in [0, 1], although `levels` says so.
         UnknownName: Unknown data set.
     """
     if dataset is not None and not isinstance(dataset, str | Dataset):
@@ -77,7 +78,9 @@ def describe_data(origin: Origin | None, dataset: str | Dataset | None) -> Serve
     examples = _choose(dataset.test.x) if isinstance(dataset, Dataset) else _load_examples(source.name, origin)
     description = {name: getattr(source, name) for name in _FIELDS}
     shape = dataset.input_shape if isinstance(dataset, Dataset) else source.input_shape
-    data = ServedData({**description, "class_names": list(source.class_names)}, source.levels, shape, examples)
+    levels = check(f"levels of {source.name}", source.levels, Count)
+    description |= {"class_names": [str(name) for name in source.class_names], "levels": levels}
+    data = ServedData(description, levels, shape, examples)
     _check_levels(data)
     return data
 

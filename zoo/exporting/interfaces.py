@@ -175,7 +175,7 @@ def _trace_any(model: keras.Model, call: Callable[..., Outputs], specs: list[tf.
     for dtype in dtypes:
         attempt = [tf.TensorSpec(spec.shape, dtype or spec.dtype) for spec in specs]
         try:
-            concrete = trace(call, attempt)
+            concrete = _trace_inlined(call, attempt)
         except InvalidValue:
             raise
         except Exception as error:  # whatever the code of a model raises
@@ -186,11 +186,26 @@ def _trace_any(model: keras.Model, call: Callable[..., Outputs], specs: list[tf.
         needed = [_needed_dtype(tensor) for tensor, _ in zip(concrete.inputs, specs, strict=False)]
         if needed == [spec.dtype for spec in attempt]:
             return concrete
-        return trace(call, [tf.TensorSpec(spec.shape, dtype) for spec, dtype in zip(specs, needed, strict=True)])
+        return _trace_inlined(
+            call, [tf.TensorSpec(spec.shape, dtype) for spec, dtype in zip(specs, needed, strict=True)]
+        )
     assert first is not None
     raise InvalidValue(
         f"model must be one that TensorFlow can trace; {model.name} fails on its inputs: {shorten(first)}."
     ) from first
+
+
+def _trace_inlined(call: Callable[..., Outputs], specs: Sequence[tf.TensorSpec]) -> Any:
+    """Returns a function as a TensorFlow graph that shows what the inner functions of a model do."""
+    concrete = trace(call, specs)
+    if not any(operation.type.endswith("PartitionedCall") for operation in concrete.graph.get_operations()):
+        return concrete
+    was_eager = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        return tf.compat.v1.wrap_function(call, list(specs))
+    finally:
+        tf.config.run_functions_eagerly(was_eager)
 
 
 def _consumers(concrete: Any, specs: Sequence[tf.TensorSpec]) -> list[tf.Operation]:

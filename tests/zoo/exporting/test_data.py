@@ -134,6 +134,7 @@ def test_a_model_of_integers_scales_them_itself(serve):
     ("dataset", "message"),
     [
         (lambda: make_data(np.full((40, 8, 8, 1), 200.0), levels=255), "own must be in .0, 1., since levels=255.*200"),
+        (lambda: make_data(np.zeros((40, 8, 8, 1)), levels=2.5), "levels of own must be an integer >= 1; got 2.5"),
         (lambda: "semeion", r"takes inputs of shape \(8, 8, 1\); semeion has \(16, 16, 1\)"),
         (lambda: 3, "dataset must be a name or a loaded data set; got int"),
     ],

@@ -44,6 +44,14 @@ class Subclassed(keras.Model):
         return x
 
 
+class Compiled(Subclassed):
+    """A model whose `call` is a TensorFlow function."""
+
+    @tf.function
+    def call(self, x):
+        return super().call(x)
+
+
 class Unregistered(layers.Layer):
     """A layer without a configuration, with a variable of TensorFlow."""
 
@@ -83,6 +91,7 @@ MODELS = {
     ),
     "tokens, not declared": (lambda: called(keras.Sequential([*embedded(dense())]), TOKENS), TOKENS, "int32"),
     "tokens, subclassed": (lambda: called(Subclassed(*embedded(dense())), TOKENS), TOKENS, "int32"),
+    "tokens, in a TensorFlow function": (lambda: called(Compiled(*embedded(dense())), TOKENS), TOKENS, "int32"),
     "texts": (lambda: keras.Sequential([keras.Input((), dtype="string"), *text_layers()]), TEXTS, "string"),
     "texts, subclassed": (lambda: called(Subclassed(*text_layers()), TEXTS), TEXTS, "string"),
     "words": (
