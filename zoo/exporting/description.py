@@ -54,7 +54,7 @@ def describe(
         "signatures": functions,
         "preprocessing": {
             "serve": " * ".join([*steps, f"{scale:g}"] if scale != 1 else steps) or "none",
-            "included": "scaling, padding and resizing",
+            "included": "scaling, padding and resizing" if origin else "the layers of the model",
         },
         "classes": list(data.class_names),
         "data": {name: value for name, value in data.description.items() if name != "class_names"},
