@@ -40,7 +40,8 @@ def from_arrays(
         validation_data: Validation inputs and labels. Defaults to None, a part of `x` and `y`.
         test_data: Test inputs and labels. Defaults to None, a part of `x` and `y`.
         levels: Number to divide the inputs by, which brings them to [-1, 1]. Defaults to 255 for bytes, and 1 for
-            numbers that are in [-1, 1] already.
+            numbers that are in [-1, 1] already. Rows of other numbers, such as standardized columns, are taken as they
+            are if 1 is given.
         class_names: Names of the classes, in the order of their numbers. Defaults to the labels themselves.
         groups: Group of each example of `x`, such as its writer. Examples of a group stay together. Defaults to None.
         validation: Size of the validation set: a share of the remaining examples, a number, or 0 for none. Defaults to
@@ -170,6 +171,8 @@ def _to_inputs(x: Any, name: str) -> np.ndarray:
 
 
 def _choose_levels(inputs: Mapping[str, np.ndarray], levels: int | None) -> int:
+    if levels == 1 and all(x.ndim == 2 for x in inputs.values()):
+        return 1
     low, high = min(float(x.min()) for x in inputs.values()), max(float(x.max()) for x in inputs.values())
     if levels is None:
         levels = 255 if any(x.dtype == np.uint8 for x in inputs.values()) else 1
@@ -177,7 +180,7 @@ def _choose_levels(inputs: Mapping[str, np.ndarray], levels: int | None) -> int:
     if low < -levels or high > levels:
         raise InvalidValue(
             f"x must be in [-1, 1] after a division by levels={levels}; got values from {low:g} to {high:g}. Pass the "
-            "number that divides them, such as levels=255."
+            "number that divides them, such as levels=255; or levels=1 for rows that are standardized."
         )
     return levels
 

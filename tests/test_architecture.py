@@ -42,6 +42,7 @@ FLOORS = [
     {"zoo.training": "train(), resume(), probe(): training by name"},
     {
         "zoo.ensembles": "several networks trained at once and averaged",
+        "zoo.prediction": "predict(): names and probabilities for pictures and arrays of one's own",
         "zoo.evaluation": "intervals, confusion matrix and calibration of a trained model",
     },
     {

@@ -12,6 +12,7 @@ from .models.catalogue import create as create
 from .models.catalogue import list_models as list_models
 from .models.layer_table import layer_table as layer_table
 from .models.registry import ModelCard as ModelCard
+from .prediction import predict as predict
 from .recipes import Recipe as Recipe
 from .runs.run import open_run as open_run
 from .saving.keras_files import load as load

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from zoo.commands import experimenting, listing, searching, trained, training
+from zoo.commands import experimenting, listing, predicting, searching, trained, training
 from zoo.errors import ZooError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ for command in (
     trained.probe,
     trained.export,
     trained.evaluate,
+    predicting.predict,
     experimenting.reproduce,
     experimenting.experiment,
 ):
