@@ -27,6 +27,7 @@ from zoo.training.table_writer import sort_metrics
 from zoo.tuning.builders import HyperModel
 from zoo.tuning.callbacks import BestWeights, copy_callbacks
 from zoo.tuning.hypermodels import ZooHyperModel
+from zoo.tuning.memory import check_batch, choose_evaluated_batch
 from zoo.tuning.models import load_weights
 from zoo.tuning.plan import Plan
 from zoo.tuning.pruning import EarlyStop, read_objective
@@ -149,8 +150,10 @@ def _fit_from_checkpoint(
     if position:
         stop.restore(position.history)
     arguments["callbacks"] = [recorder, *arguments["callbacks"], *callbacks]
+    arguments["batch_size"] = min(arguments["batch_size"], len(training.plan.dataset.train))
+    check_batch(model, arguments["batch_size"])
     options: dict[str, Any] = {"epochs": training.epochs, "seed": training.seed, "verbose": 0}
-    options["validation_batch_size"] = 1000
+    options["validation_batch_size"] = choose_evaluated_batch(model, arguments["batch_size"])
     try:
         history, first = fit(model, **arguments, **options, checkpoint=checkpoint), 1
     except CannotCheckpoint:

@@ -69,12 +69,13 @@ def run_trial(
     return result
 
 
-def fail_trial(project: Path, trial_id: str, error: str) -> None:
-    """Writes the result of a trial that has begun and cannot be trained."""
+def fail_trial(project: Path, trial_id: str, error: str) -> dict[str, Any]:
+    """Writes and returns the result of a trial that has begun and cannot be trained."""
     folder = trial_folder(project, trial_id)
     begun = folder.read_json("begun.json")
     result = {**begun, "status": "failed", "error": error, "seconds": round(time.time() - begun["began"], 3)}
     folder.write_json("result.json", result)
+    return result
 
 
 def _train(

@@ -13,11 +13,11 @@ import keras_tuner
 from zoo.distribution.processes import watch_server
 from zoo.errors import RunFailed, ZooError
 from zoo.tuning.execution import make_hypermodel
-from zoo.tuning.failures import describe_failure, is_out_of_memory
+from zoo.tuning.failures import InvalidSearch, describe_failure, is_out_of_memory
 from zoo.tuning.oracles import make_oracle, report_result
 from zoo.tuning.plan import Plan
 from zoo.tuning.project import write_parameters
-from zoo.tuning.trial import run_trial
+from zoo.tuning.trial import fail_trial, run_trial
 
 if TYPE_CHECKING:
     from zoo.tuning.progress import TrialTable
@@ -63,10 +63,15 @@ class Tuner(keras_tuner.Tuner):
             if trial.status != "RUNNING":
                 continue
             self._progress.update()
-            result = run_trial(
-                trial.hyperparameters, trial.trial_id, self._plan, self._project, worker=worker,
-                report=self._progress.update_epoch,
-            )  # fmt: skip
+            try:
+                result = run_trial(
+                    trial.hyperparameters, trial.trial_id, self._plan, self._project, worker=worker,
+                    report=self._progress.update_epoch,
+                )  # fmt: skip
+            except InvalidSearch as error:
+                if not worker:
+                    raise
+                result = fail_trial(self._project, trial.trial_id, str(error))  # the chief must hear of it
             report_result(self.oracle, trial, result)
             self._progress.update()
 

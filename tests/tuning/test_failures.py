@@ -155,6 +155,23 @@ class TestMemory:
             with pytest.raises(MemoryError, match=r"1.12e-06 GiB are free"):
                 second.build((None, 1))
 
+    def test_a_batch_whose_outputs_do_not_fit_is_refused_and_an_evaluation_takes_fewer_examples(self, monkeypatch):
+        inputs = keras.Input((10, 3))
+        wide = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Dense(50)(inputs)))  # 500 outputs per example
+        monkeypatch.setattr(memory, "_get_memory", lambda: 2 * 4 * 500 * 16)
+        memory.check_batch(wide, 16)
+        with pytest.raises(MemoryError, match=r"a batch of 17 takes more than 6.33e-05 GiB, and 5.96e-05 GiB are free"):
+            memory.check_batch(wide, 17)
+        monkeypatch.setattr(memory, "_EVALUATED", 500 * 20)
+        assert memory.choose_evaluated_batch(wide, 16) == 20
+        assert memory.choose_evaluated_batch(wide, 32) == 32
+        assert memory.choose_evaluated_batch(make_model(), 16) == 1000
+
+    def test_a_batch_of_more_examples_than_there_are_is_one_of_all(self, tmp_path):
+        space = tuning.space("shallow_mlp").with_(hidden=5, learning_rate=0.01, batch_size=Choice([720, 10**12]))
+        frame = search(tmp_path / "search", space.without("activation", "initializer"), epochs=1).frame
+        assert frame["loss"][1] == frame["loss"][0]
+
     def test_errors_are_described_in_a_sentence_and_unknown_ones_with_their_type(self):
         oom = "OOM when allocating tensor with shape[64,1000000] and type float on /device:GPU:0 by allocator GPU_0_bfc"
         assert describe_failure(tf.errors.ResourceExhaustedError(None, None, oom)) == (

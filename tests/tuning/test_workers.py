@@ -270,6 +270,23 @@ def test_a_hypermodel_with_callbacks_is_trained_by_workers_and_its_model_loaded_
     assert done.stdout.split() == ["2", "0.25"]
 
 
+def test_on_a_cluster_a_search_that_cannot_be_is_reported_to_the_chief_as_failed_trials(tmp_path, monkeypatch):
+    from zoo.tuning.plan import make_plan
+    from zoo.tuning.progress import TrialTable
+    from zoo.tuning.tuner import Tuner
+
+    monkeypatch.setenv("KERASTUNER_TUNER_ID", "worker-1")
+    plan = make_plan(
+        SPACE, "moons", algorithm="random", max_trials=9, epochs=1, seed=0, vanishing=None, prune=False,
+        objective="val_auc",
+    )  # fmt: skip
+    tuner = Tuner(plan, tmp_path, TrialTable(tmp_path, plan.objective, 9, shown=False))
+    tuner.run_trials()
+    trials = tuner.oracle.trials.values()
+    assert [trial.status for trial in trials] == ["FAILED"] * 3
+    assert all("objective must be a metric of the training" in trial.message for trial in trials)
+
+
 def test_cores_and_gpus_are_divided(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 3, 4})
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5,7")
