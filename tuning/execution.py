@@ -131,7 +131,7 @@ def train(training: Training) -> tuple[dict[str, Any], keras.Model]:
     if best.weights and best.model is model:
         model.set_weights(best.weights)
     result = {**average(results), "status": status, "note": stop.reason or vanished}
-    return {**result, "parameters": model.count_params()}, model
+    return {**result, **({"parameters": model.count_params()} if model.built else {})}, model
 
 
 def _fit_from_checkpoint(

@@ -82,8 +82,8 @@ def explaining_disk_failures(project: Path) -> Iterator[None]:
         raise
     except Exception as error:
         reason = find_disk_failure(error)
-        if not reason and isinstance(error, OSError) and not isinstance(error, ZooError):
-            reason = f"{error.strerror or error}{f', {error.filename}' if error.filename else ''}"
+        if not reason and isinstance(error, OSError) and str(project) in str(error.filename):
+            reason = f"{error.strerror}, {error.filename}"
         if not reason:
             raise
         raise DiskFull(explain_disk_failure(project, reason)) from error

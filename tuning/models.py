@@ -118,7 +118,9 @@ def find_trial(project: Path, trial: int | None) -> RunFolder:
 
 
 def write_model(folder: RunFolder, model: keras.Model) -> None:
-    """Writes the model of a trial: a model of the zoo as a whole, and of another one its weights."""
+    """Writes the model of a trial: a model of the zoo as a whole, and of another one its weights, if it has any."""
+    if not model.built:
+        return
     if origin_of(model):
         folder.write_model(MODEL, model)
         return
@@ -136,7 +138,7 @@ def load_weights(model: keras.Model, folder: RunFolder) -> None:
     """
     path = next((folder.path / name for name in (MODEL, WEIGHTS) if (folder.path / name).is_file()), None)
     if path is None:
-        raise InvalidValue(f"{folder.path} has no model; an earlier version of the zoo wrote none.")
+        raise InvalidValue(f"{folder.path} has no model: its training, or an earlier version of the zoo, made none.")
     if not model.built and (config := folder.read_json(BUILD)):
         model.build_from_config(config)
     try:

@@ -106,7 +106,7 @@ def _train(
         results.append(result)
         if result["status"] != "finished":
             break
-    last = {name: results[-1][name] for name in ("status", "note", "parameters")}
+    last: dict[str, Any] = {name: results[-1][name] for name in ("status", "note", "parameters") if name in results[-1]}
     mean = average([{name: value for name, value in result.items() if name not in last} for result in results])
     executions = [result["objective"] for result in results]
     return {**last, **mean, **({"executions": executions} if len(executions) > 1 else {})}

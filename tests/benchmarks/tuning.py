@@ -64,27 +64,27 @@ def overhead(repeats=3, epochs=100):
 
 def time_trial(project, epochs):
     """Returns the seconds from the end of a trial's first epoch to when the next trial could begin."""
+    from zoo.tuning import tuner
     from zoo.tuning.progress import TrialTable
-    from zoo.tuning.tuner import Tuner
 
     times = {}
-    end, report = Tuner.on_trial_end, TrialTable.update_epoch
+    end, report = tuner.report_result, TrialTable.update_epoch
 
     def report_first(self, epoch, total):
         times.setdefault("first", time.perf_counter())
         report(self, epoch, total)
 
-    def end_trial(self, trial):
-        end(self, trial)
+    def end_trial(oracle, trial, result):
+        end(oracle, trial, result)
         times["end"] = time.perf_counter()
 
-    TrialTable.update_epoch, Tuner.on_trial_end = report_first, end_trial
+    TrialTable.update_epoch, tuner.report_result = report_first, end_trial
     try:
         tuning.search(
             EQUAL, "digits", algorithm="random", max_trials=1, epochs=epochs, project_dir=project, progress=False
         )
     finally:
-        TrialTable.update_epoch, Tuner.on_trial_end = report, end
+        TrialTable.update_epoch, tuner.report_result = report, end
     return times["end"] - times["first"]
 
 

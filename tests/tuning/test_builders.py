@@ -77,6 +77,8 @@ def test_a_fit_of_its_own_gives_the_scores_that_kerastuner_has(tmp_path, kind):
     assert scores == pytest.approx(expected)
     assert len(set(scores.values())) == 2
     assert ("gap" in frame) == (kind is Dictionary)
+    if kind is History:  # which trains with Keras' `fit`, so that the gradients are recorded
+        assert (frame[["gradient_start/dense", "gradient_end/dense_1"]] > 0).all(axis=None)
 
 
 def test_the_model_of_a_trial_has_the_weights_that_kerastuner_keeps(tmp_path):
@@ -133,6 +135,19 @@ def test_a_training_loop_of_its_own_needs_no_compiled_model(tmp_path):
     loss_fn = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     loss = float(loss_fn(MOONS.validation.y, model(MOONS.validation.x)))
     assert loss == pytest.approx(result.frame["objective"].min(), rel=1e-5)
+
+
+def test_a_fit_may_train_something_else_than_the_model(tmp_path):
+    class Formula(keras_tuner.HyperModel):
+        def build(self, hp):
+            return keras.Sequential([keras.layers.Dense(1)])
+
+        def fit(self, hp, model, *args, **kwargs):
+            return (hp.Float("x", -2.0, 2.0, step=1.0) - 1) ** 2
+
+    result = search(tmp_path / "search", Formula(), objective=("parabola", "min"))
+    assert sorted(result.frame["objective"]) == [0.0, 1.0, 1.0, 4.0, 9.0]
+    assert tuning.load_hyperparameters(result.folder).get("x") == 1.0
 
 
 class Epochs(keras_tuner.HyperModel):

@@ -101,5 +101,5 @@ def test_a_search_without_models_says_so(tmp_path, own):
     folder = shutil.copytree(own.folder, tmp_path / "search")
     for path in folder.rglob("model.weights.h5"):
         path.unlink()
-    with pytest.raises(InvalidValue, match="has no model; an earlier version of the zoo wrote none."):
+    with pytest.raises(InvalidValue, match="has no model: its training, or an earlier version of the zoo, made none."):
         tuning.load_model(folder, OWN)
