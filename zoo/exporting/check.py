@@ -17,7 +17,8 @@ import tensorflow as tf
 
 from zoo.errors import RunFailed
 from zoo.exporting.data import ServedData
-from zoo.exporting.samples import Sampler, draw_accepted
+from zoo.exporting.interfaces import Outputs
+from zoo.exporting.samples import Arrays, Sampler, draw_accepted
 from zoo.exporting.signatures import Signature
 from zoo.utils.keras_private import list_layers
 
@@ -49,23 +50,40 @@ def compute_cases(
     limits = {"classes": model.output_shape[-1], "seed": 1000} if "sample" in signatures else {}
     sampler = Sampler(model, limits=limits)
     arrays: dict[str, np.ndarray] = {}
-    for name in names:
-        takes_raw = name == "serve" and data.levels != 1
-        for examples in EXAMPLES:
-            signature = signatures["serve_float" if takes_raw else name]
-            inputs, outputs = draw_accepted(signature.call, signature.inputs, sampler, examples)
-            if name in ("serve", "serve_float") and len(inputs) == 1:
-                key, x = next(iter(inputs.items()))
-                x = x if data.examples is None else data.examples[:1] if examples == 1 else data.examples
-                if takes_raw and data.examples is None:
-                    x = np.round(x * data.levels) / np.float32(data.levels)
-                inputs, outputs = {key: data.to_raw(x) if takes_raw else x}, _call(signature, x, model, scale)
-            for side, values in (("in", inputs), ("out", outputs)):
-                arrays |= {f"{name}|{examples}|{side}|{key}": _to_array(value) for key, value in values.items()}
+    with tf.device("CPU:0"):  # the other process cannot have a GPU that this one has taken
+        for name in names:
+            for examples in EXAMPLES:
+                inputs, outputs = _compute_case(model, signatures, name, sampler, examples, data=data, scale=scale)
+                for side, values in (("in", inputs), ("out", outputs)):
+                    arrays |= {f"{name}|{examples}|{side}|{key}": _to_array(value) for key, value in values.items()}
     return arrays
 
 
-def _call(signature: Signature, x: np.ndarray, model: keras.Model, scale: float) -> dict[str, Any]:
+def _compute_case(
+    model: keras.Model,
+    signatures: Mapping[str, Signature],
+    name: str,
+    sampler: Sampler,
+    examples: int,
+    *,
+    data: ServedData,
+    scale: float,
+) -> tuple[Arrays, Outputs]:
+    """Returns inputs of a signature and the outputs of the model for them."""
+    takes_raw = name == "serve" and data.levels != 1
+    signature = signatures["serve_float" if takes_raw else name]
+    inputs, outputs = draw_accepted(signature.call, signature.inputs, sampler, examples)
+    if name not in ("serve", "serve_float") or len(inputs) > 1:
+        return inputs, outputs
+    key, x = next(iter(inputs.items()))
+    if data.examples is not None:
+        x = data.examples[:1] if examples == 1 else data.examples
+    elif takes_raw:
+        x = np.round(x * data.levels) / np.float32(data.levels)
+    return {key: data.to_raw(x) if takes_raw else x}, _call(signature, x, model, scale)
+
+
+def _call(signature: Signature, x: np.ndarray, model: keras.Model, scale: float) -> Outputs:
     """Returns the outputs of a signature, the first of them as the model itself computes it."""
     tensor = tf.cast(x, next(iter(signature.inputs.values())).dtype)
     outputs = signature.call(tensor)
@@ -102,7 +120,7 @@ def verify(
             [*command, format, str(path.absolute()), str(Path(folder, "cases.npz"))],
             capture_output=True,
             text=True,
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"},
         )
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]

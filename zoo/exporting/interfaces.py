@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -183,12 +184,14 @@ def _trace_any(model: keras.Model, call: Callable[..., Outputs], specs: list[tf.
             continue
         if dtype == tf.string and any(operation.type == "Cast" for operation in _consumers(concrete, specs)):
             continue  # no machine can turn text into numbers so
-        needed = [_needed_dtype(tensor) for tensor, _ in zip(concrete.inputs, specs, strict=False)]
+        needed = [_needed_dtype(tensor, is_declared) for tensor, _ in zip(concrete.inputs, specs, strict=False)]
         if needed == [spec.dtype for spec in attempt]:
             return concrete
-        return _trace_inlined(
-            call, [tf.TensorSpec(spec.shape, dtype) for spec, dtype in zip(specs, needed, strict=True)]
-        )
+        with contextlib.suppress(Exception):  # then the first types serve as well
+            return _trace_inlined(
+                call, [tf.TensorSpec(spec.shape, dtype) for spec, dtype in zip(specs, needed, strict=True)]
+            )
+        return concrete
     assert first is not None
     raise InvalidValue(
         f"model must be one that TensorFlow can trace; {model.name} fails on its inputs: {shorten(first)}."
@@ -212,7 +215,7 @@ def _consumers(concrete: Any, specs: Sequence[tf.TensorSpec]) -> list[tf.Operati
     return [operation for tensor, _ in zip(concrete.inputs, specs, strict=False) for operation in tensor.consumers()]
 
 
-def _needed_dtype(tensor: tf.Tensor) -> tf.DType:
+def _needed_dtype(tensor: tf.Tensor, is_declared: bool) -> tf.DType:
     """Returns the type of integers or text that a model turns an input into before anything else, or else its own."""
     if not tensor.dtype.is_floating:
         return tensor.dtype
@@ -223,7 +226,10 @@ def _needed_dtype(tensor: tf.Tensor) -> tf.DType:
             if operation.type in _PASSING:
                 pending.extend(operation.outputs)
             elif operation.type == "Cast":
-                needed.add(operation.outputs[0].dtype)
+                converted = operation.outputs[0]
+                # `Hashing` writes integers as text, which has the same hash.
+                is_text = not is_declared and {user.type for user in converted.consumers()} == {"AsString"}
+                needed.add(tf.string if is_text else converted.dtype)
             elif operation.type not in _IGNORED:
                 return tensor.dtype
     only = needed.pop() if len(needed) == 1 else tensor.dtype

@@ -11,6 +11,7 @@ from zoo.errors import InvalidValue
 
 X = np.random.default_rng(0).normal(100, 15, (64, 4)).astype("float32")
 TOKENS = np.random.default_rng(1).integers(0, 50, (5, 7)).astype("int32")
+COLORS = tf.constant([["green"], ["blue"]])
 TEXTS = tf.constant(["the cat sat", "a dog", "", "zebra the"])
 
 
@@ -114,7 +115,10 @@ MODELS = {
         lambda: keras.Sequential([
             keras.Input((1,), dtype="string"), layers.Hashing(8, output_mode="one_hot"), dense(),
         ]),
-        tf.constant([["green"], ["blue"]]), "string",
+        COLORS, "string",
+    ),
+    "hashes, subclassed": (
+        lambda: called(Subclassed(layers.Hashing(8, output_mode="one_hot"), dense()), COLORS), COLORS, "string",
     ),
     "bins": (
         lambda: keras.Sequential([
