@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from zoo.errors import RunFailed
 from zoo.exporting.data import ServedData
-from zoo.exporting.interfaces import Outputs
+from zoo.exporting.graphs import Outputs
 from zoo.exporting.samples import Arrays, Sampler, draw_accepted
 from zoo.exporting.signatures import Signature
 from zoo.utils.keras_private import list_layers

@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from zoo.errors import InvalidValue, RunFailed
 from zoo.exporting.data import ServedData
-from zoo.exporting.interfaces import shorten, trace
+from zoo.exporting.graphs import trace
+from zoo.exporting.interfaces import shorten
 from zoo.exporting.signatures import Signature
 from zoo.models.origin import Origin
 

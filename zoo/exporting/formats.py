@@ -18,7 +18,8 @@ import tensorflow as tf
 from tensorflow.saved_model.experimental import TrackableResource
 
 from zoo.errors import InvalidValue, RunFailed
-from zoo.exporting.interfaces import Interface, shorten, trace
+from zoo.exporting.graphs import trace
+from zoo.exporting.interfaces import Interface, shorten
 from zoo.exporting.signatures import Signature
 from zoo.utils.keras_private import list_layers
 

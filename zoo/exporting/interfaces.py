@@ -13,18 +13,9 @@ import keras
 import tensorflow as tf
 
 from zoo.errors import InvalidValue
-from zoo.utils.keras_private import list_layers
-
-Outputs = dict[str, Any]
+from zoo.exporting.graphs import Outputs, check_repeatable, last_operation, needed_dtype, trace_inlined
 
 UNNAMED = ""  # name of an only output that the model does not name
-
-# Operations that pass numbers on as they are, or read only their shape.
-_PASSING = {"Identity", "Reshape", "Squeeze", "ExpandDims", "StridedSlice", "Split", "SplitV", "Unpack", "Transpose"}
-_IGNORED = {"Shape", "NotEqual", "Equal"}  # comparisons compute masks
-_ARRANGING = {"Reshape", "Squeeze", "ExpandDims", "Transpose", "Pack"}
-_CHANGING = re.compile(r"Assign\w*VariableOp|ResourceScatter\w+")
-_RANDOM = re.compile(r"Random\w*|Stateful\w*(Uniform|Normal|Random)\w*|Multinomial|\w*TruncatedNormal")
 
 
 @dataclass(frozen=True)
@@ -73,7 +64,7 @@ def inspect_model(model: keras.Model) -> Interface:
             return _name_outputs(model, model(*positional, **keywords, training=False))
 
     concrete = _trace_any(model, call, specs, is_declared)
-    _check_repeatable(model, concrete)
+    check_repeatable(model, concrete)
     outputs = concrete.structured_outputs
     return Interface(
         inputs={
@@ -82,14 +73,8 @@ def inspect_model(model: keras.Model) -> Interface:
         },
         outputs={name: tf.TensorSpec(tensor.shape, tensor.dtype) for name, tensor in outputs.items()},
         call=call,
-        activation=_last_operation(outputs[UNNAMED]) if UNNAMED in outputs else "",
+        activation=last_operation(outputs[UNNAMED]) if UNNAMED in outputs else "",
     )
-
-
-def trace(function: Callable[..., Outputs], specs: Sequence[tf.TensorSpec]) -> Any:
-    """Returns a function as a TensorFlow graph."""
-    # Keras' code does not need autograph.
-    return tf.function(function, input_signature=list(specs), autograph=False).get_concrete_function()
 
 
 def shorten(error: Exception) -> str:
@@ -176,7 +161,7 @@ def _trace_any(model: keras.Model, call: Callable[..., Outputs], specs: list[tf.
     for dtype in dtypes:
         attempt = [tf.TensorSpec(spec.shape, dtype or spec.dtype) for spec in specs]
         try:
-            concrete = _trace_inlined(call, attempt)
+            concrete = trace_inlined(call, attempt)
         except InvalidValue:
             raise
         except Exception as error:  # whatever the code of a model raises
@@ -184,11 +169,13 @@ def _trace_any(model: keras.Model, call: Callable[..., Outputs], specs: list[tf.
             continue
         if dtype == tf.string and any(operation.type == "Cast" for operation in _consumers(concrete, specs)):
             continue  # no machine can turn text into numbers so
-        needed = [_needed_dtype(tensor, is_declared) for tensor, _ in zip(concrete.inputs, specs, strict=False)]
+        needed = [
+            needed_dtype(tensor, is_declared=is_declared) for tensor, _ in zip(concrete.inputs, specs, strict=False)
+        ]
         if needed == [spec.dtype for spec in attempt]:
             return concrete
         with contextlib.suppress(Exception):  # then the first types serve as well
-            return _trace_inlined(
+            return trace_inlined(
                 call, [tf.TensorSpec(spec.shape, dtype) for spec, dtype in zip(specs, needed, strict=True)]
             )
         return concrete
@@ -198,97 +185,5 @@ def _trace_any(model: keras.Model, call: Callable[..., Outputs], specs: list[tf.
     ) from first
 
 
-def _trace_inlined(call: Callable[..., Outputs], specs: Sequence[tf.TensorSpec]) -> Any:
-    """Returns a function as a TensorFlow graph that shows what the inner functions of a model do."""
-    concrete = trace(call, specs)
-    if not any(operation.type.endswith("PartitionedCall") for operation in concrete.graph.get_operations()):
-        return concrete
-    was_eager = tf.config.functions_run_eagerly()
-    tf.config.run_functions_eagerly(True)
-    try:
-        return tf.compat.v1.wrap_function(call, list(specs))
-    finally:
-        tf.config.run_functions_eagerly(was_eager)
-
-
 def _consumers(concrete: Any, specs: Sequence[tf.TensorSpec]) -> list[tf.Operation]:
     return [operation for tensor, _ in zip(concrete.inputs, specs, strict=False) for operation in tensor.consumers()]
-
-
-def _needed_dtype(tensor: tf.Tensor, is_declared: bool) -> tf.DType:
-    """Returns the type of integers or text that a model turns an input into before anything else, or else its own."""
-    if not tensor.dtype.is_floating:
-        return tensor.dtype
-    needed = set()
-    pending = [tensor]
-    while pending:
-        for operation in pending.pop().consumers():
-            if operation.type in _PASSING:
-                pending.extend(operation.outputs)
-            elif operation.type == "Cast":
-                converted = operation.outputs[0]
-                # `Hashing` writes integers as text, which has the same hash.
-                is_text = not is_declared and {user.type for user in converted.consumers()} == {"AsString"}
-                needed.add(tf.string if is_text else converted.dtype)
-            elif operation.type not in _IGNORED:
-                return tensor.dtype
-    only = needed.pop() if len(needed) == 1 else tensor.dtype
-    return only if only.is_integer or only == tf.string else tensor.dtype
-
-
-def _last_operation(tensor: tf.Tensor) -> str:
-    """Returns the operation that computes numbers, before they are converted or arranged with the same last axis."""
-    units = tensor.shape[-1] if tensor.shape.rank else None
-    while True:
-        operation = tensor.op
-        inputs = operation.inputs
-        is_arranged = operation.type in _ARRANGING and units and inputs[0].shape.rank and inputs[0].shape[-1] == units
-        if operation.type == "Transpose":
-            order = tf.get_static_value(inputs[1])
-            is_arranged = is_arranged and order is not None and order[-1] == len(order) - 1
-        if not is_arranged and operation.type not in ("Identity", "Cast"):
-            return str(operation.type)
-        tensor = inputs[0]
-
-
-def _check_repeatable(model: keras.Model, concrete: Any) -> None:
-    """Checks that the same inputs always have the same outputs.
-
-    A layer may draw numbers or change a variable that the outputs do not depend on, as some random layers of Keras do.
-
-    Raises:
-        InvalidValue: The outputs depend on random numbers, or on a variable that a call changes.
-    """
-    operations = concrete.graph.get_operations()
-    changed = {operation.inputs[0].name for operation in operations if _CHANGING.fullmatch(operation.type)}
-    library = {function.signature.name: function for function in concrete.graph.as_graph_def().library.function}
-    pending, seen = list(concrete.outputs), set()
-    while pending:
-        operation = pending.pop().op
-        if operation.name in seen:
-            continue
-        seen.add(operation.name)
-        pending.extend(operation.inputs)
-        types = _list_types(operation.node_def, library)
-        reads = {tensor.name for tensor in operation.inputs if tensor.dtype == tf.resource} & changed
-        if reads or any(
-            _RANDOM.fullmatch(name) or (name != operation.type and _CHANGING.fullmatch(name)) for name in types
-        ):
-            layers = {layer.name for layer in list_layers(model)} - {model.name}
-            scopes = [part if part in layers else re.sub(r"_\d+$", "", part) for part in operation.name.split("/")]
-            layer = next((f"its layer {scope}" for scope in scopes if scope in layers), "a layer")
-            raise InvalidValue(
-                f"model must give the same outputs for the same inputs; {layer} keeps a state or draws random numbers "
-                f"at every call of {model.name}. Export a model without it."
-            )
-
-
-def _list_types(node: Any, library: Mapping[str, Any]) -> set[str]:
-    """Returns the types of an operation and of those in the functions that it calls, such as the body of a loop."""
-    names, pending, unseen = set(), [node], dict(library)
-    while pending:
-        current = pending.pop()
-        names.add(current.op)
-        called = [value.func.name for value in current.attr.values() if value.func.name] + [current.op]
-        pending.extend(inner for name in called if name in unseen for inner in unseen.pop(name).node_def)
-    return names

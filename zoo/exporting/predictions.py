@@ -8,7 +8,8 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from zoo.exporting.interfaces import UNNAMED, Interface, Outputs
+from zoo.exporting.graphs import Outputs
+from zoo.exporting.interfaces import UNNAMED, Interface
 
 Task = Literal["one_class", "labels", "values"]
 

@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.errors import RunFailed
-from zoo.exporting.interfaces import Outputs, shorten
+from zoo.exporting.graphs import Outputs
+from zoo.exporting.interfaces import shorten
 from zoo.utils.keras_private import list_layers
 
 Arrays = dict[str, np.ndarray]

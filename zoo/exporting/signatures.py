@@ -10,7 +10,8 @@ import keras
 import tensorflow as tf
 
 from zoo.exporting.families import decoder, family_functions, find_layer, sample_dbn, sample_rbm
-from zoo.exporting.interfaces import UNNAMED, Interface, Outputs, inspect_model
+from zoo.exporting.graphs import Outputs
+from zoo.exporting.interfaces import UNNAMED, Interface, inspect_model
 from zoo.exporting.predictions import add_classes, name_outputs
 from zoo.models.boltzmann_machine import BoltzmannMachine
 from zoo.models.deep_belief_network import DeepBeliefNetwork
