@@ -123,6 +123,12 @@ class HyperModel(keras_tuner.HyperModel):
         data = {"x": dataset.train.x, "y": dataset.train.y, "validation_data": validation_of(dataset)}
         return model, {**data, "batch_size": self._draw_batch_size(hp), "callbacks": []}
 
+    def first_example(self, hp: keras_tuner.HyperParameters) -> tuple[Any, Any]:
+        """Returns the first validation example and its label."""
+        assert self._dataset is not None
+        assert self._dataset.validation is not None
+        return self._dataset.validation.x[:1], self._dataset.validation.y[:1]
+
     def fit_trial(
         self,
         hp: keras_tuner.HyperParameters,

@@ -145,6 +145,14 @@ class ZooHyperModel(keras_tuner.HyperModel):
         compile_model(model, configuration.recipe, steps_per_epoch=configuration.steps_per_epoch)
         return model, self._prepare(configuration, (dataset.train.x, dataset.train.y), validation_of(dataset))
 
+    def first_example(self, hp: keras_tuner.HyperParameters) -> tuple[Any, ...]:
+        """Returns the first validation example, and its target if the recipe has targets."""
+        configuration, held_out = self._resolve(hp), self.dataset.validation
+        assert held_out is not None
+        classes = configuration.dataset.classes
+        x, y = prepare(configuration.recipe, held_out.x[:1], held_out.y[:1], classes=classes)
+        return (x,) if y is None else (x, y)
+
     def _prepare(self, configuration: Configuration, train: Any, validation: Any) -> dict[str, Any]:
         recipe, classes = configuration.recipe, configuration.dataset.classes
         x, y = prepare(recipe, *train, classes=classes)

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
+import keras
 import keras_tuner
+import numpy as np
 
 from zoo.distribution.processes import watch_server
 from zoo.errors import RunFailed, ZooError
+from zoo.loop.steps import make_variables
+from zoo.tuning.builders import HyperModel
 from zoo.tuning.execution import make_hypermodel
-from zoo.tuning.failures import InvalidSearch, describe_failure, is_out_of_memory
+from zoo.tuning.failures import InvalidSearch, describe_failure, is_out_of_memory, make_objective_error
 from zoo.tuning.oracles import make_oracle, report_result
 from zoo.tuning.plan import Plan
 from zoo.tuning.project import write_parameters
@@ -39,7 +43,7 @@ class Tuner(keras_tuner.Tuner):
     def __init__(self, plan: Plan, project: Path, progress: TrialTable) -> None:
         self._plan, self._project, self._progress = plan, project, progress
         oracle = make_oracle(plan, project / "oracle.json")
-        hypermodel = _Declaration(make_hypermodel(plan, plan.seed))
+        hypermodel = _Declaration(plan)
         super().__init__(oracle, hypermodel, directory=str(project.parent), project_name=project.name)
 
     def resume(self) -> None:
@@ -86,28 +90,51 @@ class Tuner(keras_tuner.Tuner):
 
 
 class _Declaration(keras_tuner.HyperModel):
-    """What KerasTuner builds once to find the hyperparameters.
+    """What KerasTuner builds once to find the hyperparameters; it shows too which metrics there will be.
 
     Args:
-        hypermodel: Hypermodel of the search.
+        plan: The search.
     """
 
-    def __init__(self, hypermodel: keras_tuner.HyperModel) -> None:
-        super().__init__(name=hypermodel.name)
-        self._hypermodel = hypermodel
+    def __init__(self, plan: Plan) -> None:
+        self._hypermodel, self._objective = make_hypermodel(plan, plan.seed), plan.objective[0]
+        super().__init__(name=self._hypermodel.name)
+        has_fit = isinstance(self._hypermodel, HyperModel) and self._hypermodel.has_fit
+        self._is_checked = has_fit or bool(plan.callbacks)  # which may add metrics
 
     def declare_hyperparameters(self, hp: keras_tuner.HyperParameters) -> None:
         self._hypermodel.declare_hyperparameters(hp)
 
     def build(self, hp: keras_tuner.HyperParameters) -> Any:
         try:
-            return self._hypermodel.build(hp)
+            model = self._hypermodel.build(hp)
         except ZooError:
             raise
         except Exception as error:
             if is_out_of_memory(error):
                 return None  # with other values it may fit
             raise RunFailed(f"The builder {self.name} failed: {describe_failure(error)}") from error
+        if not self._is_checked:
+            self._is_checked = True
+            self._check_objective(model, hp)
+        return model
+
+    def _check_objective(self, model: keras.Model, hp: keras_tuner.HyperParameters) -> None:
+        """Checks that the model has the objective, if it is a metric of the validation set, on one example of it.
+
+        Raises:
+            InvalidSearch: The model does not have it.
+        """
+        if not self._objective.startswith("val_"):
+            return
+        try:
+            batch = tuple(np.asarray(part) for part in self._hypermodel.first_example(hp))
+            make_variables(model, batch)
+            metrics = model.test_step(batch)
+        except Exception:  # the first trial reports it
+            return
+        if self._objective.removeprefix("val_") not in metrics:
+            raise make_objective_error(self._objective, [*metrics, *(f"val_{name}" for name in metrics)])
 
 
 def run_tuner(plan: Plan, project: Path, progress: TrialTable, *, is_worker: bool) -> None:

@@ -92,7 +92,7 @@ def test_a_search_of_several_trainings_a_trial_is_resumed_as_it_was_and_leaves_i
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        (["--objective", "val_auc"], 2, "zoo: objective must be a metric of the training, accuracy, loss"),
+        (["--objective", "val_auc"], 2, "zoo: objective must be a metric of the training, loss, accuracy"),
         (["--set", "hidden=1000000000000"], 1, "zoo: The only trial failed: The training does not fit into memory:"),
         (["--executions", "0"], 2, "Invalid value for '--executions'"),
     ],

@@ -18,6 +18,7 @@ from zoo.errors import InvalidValue, RunFailed
 from zoo.tuning import memory
 from zoo.tuning.failures import describe_failure, find_disk_failure
 from zoo.tuning.spaces import Choice, Range
+from zoo.tuning.tuner import Tuner
 
 SMALL = tuning.space("shallow_mlp").with_(hidden=Range(2, 20), batch_size=64)
 
@@ -71,9 +72,10 @@ class TestObjective:
         with pytest.raises(RunFailed, match=message):
             search(tmp_path / "search", build, objective=("val_broken", "max"))
 
-    def test_one_that_no_training_reports_is_refused_and_nothing_is_left(self, tmp_path):
+    def test_one_that_no_training_reports_is_refused_before_any_and_nothing_is_left(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(Tuner, "run_trials", lambda self: pytest.fail("a trial is trained"))
         message = (
-            "objective must be a metric of the training, accuracy, loss, val_accuracy, val_loss or gradient_ratio; "
+            "objective must be a metric of the training, loss, accuracy, val_loss, val_accuracy or gradient_ratio; "
             "got val_auc."
         )
         with pytest.raises(InvalidValue, match=message):
@@ -83,6 +85,14 @@ class TestObjective:
         with pytest.raises(InvalidValue, match=message):
             search(tmp_path / "empty", algorithm="random", max_trials=2, objective="val_auc")
         assert [path.name for path in tmp_path.rglob("*")] == ["empty"]
+
+    @pytest.mark.parametrize("objective", [("auc", "max"), ("val_extra", "max")])
+    def test_one_of_the_training_or_beside_callbacks_is_refused_after_an_epoch(self, tmp_path, objective):
+        callbacks = [keras.callbacks.EarlyStopping()] if objective[0] == "val_extra" else []
+        settings = {"algorithm": "random", "max_trials": 1, "callbacks": callbacks, "epochs": 1}
+        with pytest.raises(InvalidValue, match=f"objective must be a metric of the training, .*; got {objective[0]}."):
+            search(tmp_path / "search", objective=objective, **settings)
+        assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize("objective", [3, ["val_loss", "val_accuracy", "min"], [("val_loss", "min")]])
     def test_several_are_refused(self, tmp_path, objective):

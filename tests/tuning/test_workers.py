@@ -278,7 +278,7 @@ def test_on_a_cluster_a_search_that_cannot_be_is_reported_to_the_chief_as_failed
     monkeypatch.setenv("KERASTUNER_TUNER_ID", "worker-1")
     plan = make_plan(
         SPACE, "moons", algorithm="random", max_trials=9, epochs=1, seed=0, vanishing=None, prune=False,
-        objective="val_auc",
+        objective=("auc", "max"),
     )  # fmt: skip
     tuner = Tuner(plan, tmp_path, TrialTable(tmp_path, plan.objective, 9, shown=False))
     tuner.run_trials()
