@@ -26,7 +26,8 @@ class RBM(keras.layers.Layer):
     """A restricted Boltzmann machine. A call returns P(h = 1 | v).
 
     The energy is `-v'Wh - b'v - c'h` with Bernoulli visible units, and
-    `|v - b|^2 / 2s^2 - c'h - v'Wh / s` with Gaussian visible units of standard deviation `s`.
+    `|v - b|^2 / 2s^2 - c'h - v'Wh / s` with Gaussian visible units of standard deviation `s`. Under a mixed-precision
+    policy, it is computed in single precision: the sums over the units are too large for differences in half precision.
 
     Args:
         hidden: Number of hidden units, which are Bernoulli.
@@ -69,7 +70,7 @@ class RBM(keras.layers.Layer):
         seed: int | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(**options)
+        super().__init__(**{"dtype": keras.config.dtype_policy().variable_dtype, **options})
         self.hidden = check("hidden", hidden, Annotated[int, at_least(1)])
         self.visible = check("visible", visible, Visible)
         self.labels = check("labels", labels, Annotated[int, non_negative])

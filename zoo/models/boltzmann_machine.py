@@ -71,7 +71,7 @@ class BoltzmannMachine(keras.Model):
         sparsity_cost: float = 0.1,
         **options: Any,
     ) -> None:
-        super().__init__(**options)
+        super().__init__(**{"dtype": rbm.dtype_policy, **options})
         self._flatten = keras.layers.Flatten(name="flatten")
         self.rbm = rbm
         self.example_shape = check("input_shape", input_shape, tuple[int, ...])

@@ -58,7 +58,8 @@ class DeepBeliefNetwork(keras.Model):
         seed: int | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(**options)
+        dtype = keras.config.dtype_policy().variable_dtype  # as in an RBM
+        super().__init__(**{"dtype": dtype, **options})
         self._flatten = keras.layers.Flatten(name="flatten")
         self.example_shape = check("input_shape", input_shape, tuple[int, ...])
         self.classes = check("classes", classes, Annotated[int, at_least(2)])
@@ -68,11 +69,11 @@ class DeepBeliefNetwork(keras.Model):
         self.is_adapted = False
         widths = (int(np.prod(self.example_shape)), *self.hidden)
         self.recognition = [
-            keras.layers.Dense(width, "sigmoid", name=f"recognition_{number}")
+            keras.layers.Dense(width, "sigmoid", dtype=dtype, name=f"recognition_{number}")
             for number, width in enumerate(self.hidden, start=1)
         ]
         self.generation = [
-            keras.layers.Dense(width, "sigmoid", name=f"generation_{number}")
+            keras.layers.Dense(width, "sigmoid", dtype=dtype, name=f"generation_{number}")
             for number, width in enumerate(widths[:-1], start=1)
         ]
         self.top = RBM(check("top", top, Annotated[int, at_least(1)]), labels=self.classes, seed=self.seed, name="top")

@@ -219,6 +219,24 @@ class TestReplicas:
         assert (two != one).any()
 
 
+@pytest.mark.parametrize(
+    ("name", "options"), [("rbm", {"hidden": 5}), ("generative_dbn", {"hidden": (5,), "top": 4, "classes": 2})]
+)
+def test_under_mixed_precision_the_weights_are_those_of_single_precision(name, options):
+    weights, policy = [], keras.config.dtype_policy()
+    try:
+        for dtype in ("float32", "mixed_float16"):
+            keras.config.set_dtype_policy(dtype)
+            keras.utils.set_random_seed(0)
+            model = zoo.create(name, input_shape=(6,), **options)
+            model.compile("sgd")
+            model.fit(DATA, DATA[:, 0], verbose=0)
+            weights.append(model.get_weights()[0])
+    finally:
+        keras.config.set_dtype_policy(policy)
+    np.testing.assert_array_equal(*weights)
+
+
 class TestBadInput:
     @pytest.mark.parametrize(
         ("x", "message"),
