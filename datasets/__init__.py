@@ -21,7 +21,7 @@ from zoo.errors import InvalidValue, unknown
 from zoo.utils.constraints import Seed, check
 from zoo.utils.same_modules import import_as
 
-__all__ = ["Dataset", "Source", "Split", "from_arrays", "load", "names", "source"]
+__all__ = ["Dataset", "Source", "Split", "check_name", "from_arrays", "load", "names", "source"]
 
 _sources: Mapping[str, Source] = {
     source.name: source for source in (digits.SOURCE, mnist.SOURCE, semeion.SOURCE, *sequences.SOURCES, *toy.SOURCES)
@@ -51,6 +51,20 @@ def source(name: str) -> Source:
     if name not in _sources:
         raise unknown("data set", name, _sources)
     return _sources[name]
+
+
+def check_name(name: str | Path) -> None:
+    """Checks that a data set exists, without reading it.
+
+    Raises:
+        UnknownName: Unknown data set; the message has the nearest name.
+        DataError: There is nothing at the path.
+        InvalidValue: What is at the path is no data set.
+    """
+    if str(name) not in _sources:
+        if not is_path(str(name)):
+            raise unknown("data set", name, _sources)
+        open_path(name)
 
 
 def load(name: str | Path, *, validation: float | int | None = None, seed: int = 0, **settings: Any) -> Dataset:

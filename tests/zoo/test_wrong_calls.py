@@ -121,6 +121,8 @@ CALLS = {
     "export nope out": 'Unknown model, run or file "nope".',
     "export lenet5 file/out": "file is not a folder.",
     "export lenet5 out --format onix": "format must be one of 'saved_model', 'onnx', 'litert'; got 'onix'.",
+    "export lenet5 out --dataset minst": 'Did you mean "mnist"?',
+    "export lenet5 out --dataset nowhere/mine": "No such data set: nowhere/mine.",
     "export lenet5 out --weights minst": 'Did you mean "mnist"?',
     "reproduce nielsen-9": 'Did you mean "nielsen-',
     "reproduce nielsen-2 --results folder": "There is no table of results folder.",

@@ -41,7 +41,7 @@ def evaluate(
     from zoo.runs.opening import open_model
 
     if dataset is not None:
-        datasets.source(dataset)  # an unknown name is reported before TensorFlow is imported
+        datasets.check_name(dataset)  # an unknown name is reported before TensorFlow is imported
     RunFolder.check_new(run_dir)
     model = open_model(target, weights=weights)
 
@@ -71,10 +71,13 @@ def export(
     weights: WeightsName = None,
 ) -> None:
     """Export a trained model for TensorFlow Serving, ONNX Runtime or LiteRT."""
+    from zoo import datasets
     from zoo.exporting.exporter import resolve_target
     from zoo.runs.opening import open_model
 
-    resolve_target(path, format)  # before TensorFlow is imported
+    resolve_target(path, format)  # this and the name are checked before TensorFlow is imported
+    if dataset is not None:
+        datasets.check_name(dataset)
     model = open_model(target, weights=weights)
     exported = zoo.export(model, path, format=format, dataset=dataset)  # type: ignore[arg-type]
     table = make_table("signature", "difference to the model's own numbers, in a process without the zoo")

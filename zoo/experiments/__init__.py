@@ -128,7 +128,7 @@ def check_arguments(name: str, dataset: str | None, *, run_dir: str | Path | Non
     if name not in _MODULES:
         raise unknown("experiment", name, _MODULES)
     if dataset is not None:
-        datasets.source(dataset)
+        datasets.check_name(dataset)
     RunFolder.check_new(run_dir)
 
 

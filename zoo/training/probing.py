@@ -34,7 +34,7 @@ def probe(path: str | Path, dataset: str = "digits", *, examples: int = 1000) ->
         UnsafeFile: The file is not a model of this zoo, or was changed.
     """
     examples = check("examples", examples, Count)
-    datasets.source(dataset)  # an unknown name is reported before TensorFlow is imported
+    datasets.check_name(dataset)  # an unknown name is reported before TensorFlow is imported
     model = open_model(path)
     origin = origin_of(model)
     if origin is None or origin.recipe is None:

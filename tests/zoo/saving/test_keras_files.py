@@ -287,7 +287,7 @@ def test_name_and_options_are_checked(file):
         ({"recipe": {"name": "x", "lambda": 1}}, "Recipe must have no fields but name, .*; got 'lambda'"),
         ({"recipe": {"name": "x"}}, "Recipe must have name, .*; 'summary' is missing"),
         ({"recipe": [1]}, r"recipe must be a Recipe or None; got \[1\]"),
-        ({"data": {"path": "/etc"}}, "data must have no fields but name, .*; got 'path'"),
+        ({"data": {"file": "/etc"}}, "data must have no fields but name, .*; got 'file'"),
         ({"data": {"class_names": 5}}, r"data\['class_names'\] must be a list; got 5"),
         ({"data": {"levels": 0}}, r"data\['levels'\] must be an integer >= 1; got 0"),
         ({"test": {"accuracy": "high"}}, r"test\['accuracy'\] must be a number; got 'high'"),
