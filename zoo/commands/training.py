@@ -41,6 +41,15 @@ Record = Annotated[
     list[str] | None,
     typer.Option(metavar="EXTRA", help="Also record activations or histograms, or write tensorboard; repeatable."),
 ]
+Weights = Annotated[
+    str | None, typer.Option(help="Pre-trained weights to begin with; see `zoo list --weights`.", show_default="none")
+]
+Freeze = Annotated[bool, typer.Option("--freeze", help="Train the output layer alone, on a body with --weights.")]
+Balance = Annotated[bool, typer.Option("--balance", help="Weigh the classes alike, however many examples they have.")]
+Patience = Annotated[
+    int | None,
+    typer.Option(help="Epochs without a lower validation loss after which it ends.", show_default="never"),
+]
 Resume = Annotated[Path | None, typer.Option(metavar="RUN", help="Run folder to resume, instead of NAME.")]
 FromSearch = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Search whose best trial to train in full, instead of NAME.")
@@ -55,6 +64,11 @@ Strategy = Annotated[
 Workers = Annotated[int, typer.Option(min=1, help="Number of local worker processes.")]
 MixedPrecision = Annotated[bool, typer.Option("--mixed-precision", help="Compute in half precision.")]
 Watch = Annotated[bool, typer.Option("--watch", help="Show the gradient of every layer during training.")]
+
+_OF_MODEL = {
+    "name", "dataset", "size", "color", "invert", "levels", "split", "recipe", "set_", "labels", "pretraining_epochs",
+    "weights", "freeze", "balance", "patience",
+}  # fmt: skip
 
 
 def train(
@@ -74,6 +88,10 @@ def train(
     seed: Seed = None,
     labels: Labels = None,
     pretraining_epochs: PretrainingEpochs = None,
+    weights: Weights = None,
+    freeze: Freeze = False,
+    balance: Balance = False,
+    patience: Patience = None,
     record: Record = None,
     resume: Resume = None,
     from_search: FromSearch = None,
@@ -104,20 +122,27 @@ def train(
         refuse_other_options(context, "--resume continues a run as it was configured", allowed)
         run = zoo.resume(resume, epochs=epochs, strategy=strategy, watch=watch)
     elif from_search:
-        allowed = set(context.params) - {"name", "dataset", "recipe", "set_", "labels", "pretraining_epochs"}
+        allowed = set(context.params) - _OF_MODEL
         refuse_other_options(context, "--from-search trains the model of the search", allowed)
         run = zoo.tuning.train(from_search, trial=trial, seed=seed, **options)
     elif name:
-        options["options"] = parse_model_options(name, set_ or [], context.command.params)
-        options |= {"recipe": recipe, "labels": labels, "pretraining_epochs": pretraining_epochs}
-        data = load_own_data(dataset, seed=seed or 0, size=size, color=color, invert=invert, levels=levels, split=split)
-        run = zoo.train(name, data, seed=seed or 0, **options)
+        run = _train_by_name(context, name, options)
     else:
         raise InvalidValue("zoo train needs a model name (see `zoo list`), --resume RUN or --from-search DIR.")
     if run.folder.exists():  # else another worker writes, and prints
         _print_run(run)
     if run.status == "interrupted":
         raise typer.Exit(130)
+
+
+def _train_by_name(context: typer.Context, name: str, options: dict[str, Any]) -> zoo.Run:
+    given = context.params
+    options |= {key: given[key] for key in ("recipe", "labels", "pretraining_epochs", "weights", "freeze", "patience")}
+    options["options"] = parse_model_options(name, given["set_"] or [], context.command.params)
+    options["class_weight"] = "balanced" if given["balance"] else None
+    own = {key: given[key] for key in ("size", "color", "invert", "levels", "split")}
+    seed = given["seed"] or 0
+    return zoo.train(name, load_own_data(given["dataset"], seed=seed, **own), seed=seed, **options)
 
 
 def _print_run(run: zoo.Run) -> None:

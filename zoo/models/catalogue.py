@@ -20,7 +20,8 @@ def create(name: str, *, weights: str | None = None, **options: Any) -> keras.Mo
     Args:
         name: Name of the model; see `list_models`.
         weights: Name of pre-trained weights, as in `"mnist"`; see `zoo list --weights`. They determine the options of
-            the model. Defaults to None, an untrained model.
+            the model, except for `classes`: another number of them gives the model a new output layer, which is not
+            trained. Defaults to None, an untrained model.
         **options: Options of the model; see `card(name).options`.
 
     Returns:
@@ -39,15 +40,22 @@ def create(name: str, *, weights: str | None = None, **options: Any) -> keras.Mo
         known.check(known.resolve(options))
         import_tensorflow()
         return known.build(**options)
+    from zoo.models.heads import copy_weights
     from zoo.models.weights import check_options, load_weights, weights_card
 
     trained = weights_card(known.name, weights)
     required, resolved = known.resolve(trained.origin.options), known.resolve(options)
-    check_options(trained, required, {option: resolved[option] for option in options})
+    has_new_head = "classes" in options and resolved["classes"] != required["classes"]
+    kept = [option for option in options if option != "classes" or not has_new_head]
+    check_options(trained, required, {option: resolved[option] for option in kept})
     import_tensorflow()
     model = known.build(**required)
     load_weights(model, trained)
-    return model
+    if not has_new_head:
+        return model
+    changed = known.build(**{**required, "classes": resolved["classes"]})
+    copy_weights(model, changed)
+    return changed
 
 
 def card(name: str) -> ModelCard:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
 from zoo import datasets
 from zoo.datasets import Dataset
-from zoo.errors import InvalidValue
+from zoo.errors import InvalidValue, unknown
 from zoo.models.catalogue import card
 from zoo.models.origin import Origin
+from zoo.models.weights import weights_card
 from zoo.recipes import Recipe
-from zoo.utils.constraints import Seed, check
+from zoo.utils.constraints import Count, Seed, check, non_negative
 from zoo.utils.records import check_keys
 
+_OPTIONAL = ("weights", "freeze", "class_weight", "patience")
 _SOURCE_FIELDS = ("name", "title", "origin", "licence", "levels", "class_names")
 
 
@@ -34,6 +36,11 @@ class Configuration:
             or without labels, and the additional ones.
         validation: Requested size of the validation set, if the data set was loaded by its name. Defaults to None.
         labels: Number of labelled training examples. Defaults to None, all of them.
+        weights: Name of the pre-trained weights that the training begins with. Defaults to None.
+        freeze: Whether only the output layer is trained. Defaults to False.
+        class_weight: Weight of each class by its name. Defaults to None.
+        patience: Number of epochs without a lower validation loss after which the training ends, with the best
+            weights. Defaults to None, never.
     """
 
     model: str
@@ -44,6 +51,10 @@ class Configuration:
     unlabelled: np.ndarray
     validation: float | int | None = None
     labels: int | None = None
+    weights: str | None = None
+    freeze: bool = False
+    class_weight: Mapping[str, float] | None = None
+    patience: int | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -84,6 +95,7 @@ class Configuration:
             "validation": self.validation,
             "labels": self.labels,
             "unlabelled": len(self.unlabelled),
+            **{name: getattr(self, name) for name in _OPTIONAL if getattr(self, name)},
         }
 
     @classmethod
@@ -124,6 +136,7 @@ class Configuration:
             labels=content["labels"],
             unlabelled=unlabelled,
             epochs=epochs,
+            **{name: content[name] for name in _OPTIONAL if name in content},
         )
         if len(configuration.unlabelled) != content["unlabelled"]:
             raise InvalidValue(
@@ -150,6 +163,10 @@ def resolve(
     options: Mapping[str, Any] | None = None,
     labels: int | None = None,
     unlabelled: np.ndarray | None = None,
+    weights: str | None = None,
+    freeze: bool = False,
+    class_weight: Literal["balanced"] | Mapping[str, float] | None = None,
+    patience: int | None = None,
     **changes: Any,
 ) -> Configuration:
     """Checks the arguments of `zoo.train`, which documents them, and completes them.
@@ -161,6 +178,10 @@ def resolve(
     if recipe.pretraining is None and unlabelled is not None:
         raise InvalidValue(f"unlabelled must be None: the recipe {recipe.name} has no pre-training.")
     seed = check("seed", seed, Seed)
+    if weights is not None:
+        options = {**_get_options_of(name, weights, recipe), **options}
+    elif check("freeze", freeze, bool):
+        raise InvalidValue("freeze must be False without weights: the body would stay as it was drawn.")
     model.resolve(options)  # an unknown option is reported before the data are loaded
     data = _load(dataset, validation, seed)
     examples = data.train.x
@@ -169,6 +190,8 @@ def resolve(
     if unlabelled is not None:
         examples = np.concatenate([examples, _check_unlabelled(unlabelled, data.input_shape)])
     _check_labels(name, recipe, data)
+    if check("patience", patience, Count | None) and data.validation is None:
+        raise InvalidValue("patience must be None without a validation set, whose loss it watches.")
     return Configuration(
         model=name,
         options=_resolve_options(name, recipe, options, data),
@@ -178,7 +201,41 @@ def resolve(
         unlabelled=examples,
         validation=validation,
         labels=labels,
+        weights=weights,
+        freeze=freeze,
+        class_weight=_weight_classes(class_weight, recipe, data),
+        patience=patience,
     )
+
+
+def _get_options_of(name: str, weights: str, recipe: Recipe) -> dict[str, Any]:
+    """Returns the options that pre-trained weights require, but for those that the data determine."""
+    if recipe.pretraining is not None:
+        raise InvalidValue(f"weights must be None for the recipe {recipe.name}, which has pre-training of its own.")
+    trained = weights_card(name, weights).origin
+    if trained.recipe and trained.recipe.input_scale != recipe.input_scale:
+        raise InvalidValue(
+            f"The recipe must scale its inputs by {trained.recipe.input_scale:g}, as for the weights {weights}; "
+            f"{recipe.name} scales them by {recipe.input_scale:g}."
+        )
+    return {option: value for option, value in trained.options.items() if option not in ("classes", "longest", "l2")}
+
+
+def _weight_classes(class_weight: Any, recipe: Recipe, data: Dataset) -> dict[str, float] | None:
+    """Returns the weight of each class by its name; `"balanced"` weighs each class alike, as in scikit-learn."""
+    if class_weight is None:
+        return None
+    if data.longest is not None or not recipe.objective.needs_labels:
+        raise InvalidValue(f"class_weight must be None for the recipe {recipe.name}, which has no classes to weigh.")
+    names = data.source.class_names
+    if class_weight == "balanced":
+        counts = data.class_counts["train"]
+        return {name: len(data.train) / (len(names) * int(count)) for name, count in zip(names, counts, strict=True)}
+    weights = check("class_weight", class_weight, Mapping[str, Annotated[float, non_negative]])
+    for name in weights:
+        if name not in names:
+            raise unknown("class", name, names, of=data.name)
+    return {name: float(weights.get(name, 1)) for name in names}
 
 
 def _resolve_options(name: str, recipe: Recipe, options: Mapping[str, Any], data: Dataset) -> dict[str, Any]:

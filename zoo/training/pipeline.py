@@ -54,6 +54,8 @@ def pretrain(
             dataset=_make_dataset(codes, data, stage),
             recipe=stage.recipe,
             seed=seed,
+            class_weight=None,
+            patience=None,
         )
         keras.utils.set_random_seed(seed)
         # The scope ends before the training: what one worker did alone in it, the others would wait for.

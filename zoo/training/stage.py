@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import time
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import keras
@@ -35,6 +36,7 @@ def run_stage(
     *,
     title: str,
     label: str = "",
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> StageRun:
     """Trains a model, from its checkpoint if there is one, and writes the files of the training.
 
@@ -45,6 +47,7 @@ def run_stage(
         options: Options of the run.
         title: Title of the figures.
         label: Label of the progress bar. Defaults to none.
+        callbacks: Callbacks of the user's own. Defaults to none.
     """
     recipe, data = configuration.recipe, configuration.dataset
     recorder = _make_recorder(folder, options)
@@ -59,28 +62,20 @@ def run_stage(
     status: Status = "finished"
     start = time.perf_counter()
     with contextlib.ExitStack() as stack:
-        callbacks = [recorder, tables, CompileModeWriter(folder, checkpoint), stack.enter_context(Interrupt())]
+        own = [recorder, tables, CompileModeWriter(folder, checkpoint), stack.enter_context(Interrupt())]
+        callbacks = [*own, *_make_stopper(configuration), *callbacks]
         if (options.progress or options.watch) and folder.writes and not is_finished:
-            bar = ProgressBar(
-                epochs=recipe.epochs,
-                steps_per_epoch=configuration.steps_per_epoch,
-                watch=recorder if options.watch else None,
-                label=label,
-            )
+            watch = recorder if options.watch else None
+            steps = configuration.steps_per_epoch
+            bar = ProgressBar(epochs=recipe.epochs, steps_per_epoch=steps, watch=watch, label=label)
             callbacks.append(stack.enter_context(bar))
         try:
             fit_by_recipe(
-                model,
-                recipe,
-                data.train.x,
-                data.train.y,
-                classes=data.classes,
+                model, recipe, data.train.x, data.train.y, classes=data.classes,
                 validation=(data.validation.x, data.validation.y) if data.validation else None,
-                seed=configuration.seed,
-                callbacks=callbacks,
-                checkpoint=checkpoint,
-                checkpoint_every=options.checkpoint_every,
-            )
+                seed=configuration.seed, callbacks=callbacks, class_weight=_number_classes(configuration),
+                checkpoint=checkpoint, checkpoint_every=options.checkpoint_every,
+            )  # fmt: skip
         except KeyboardInterrupt:
             status = "interrupted"
     tables.write_gradients()
@@ -128,6 +123,19 @@ def read_compile_mode(folder: RunFolder) -> CompileMode | None:
     """
     name = check("compile_mode", folder.read_json("config.json").get("compile_mode"), Literal[tuple(MODES)] | None)
     return MODES.get(name)
+
+
+def _make_stopper(configuration: Configuration) -> list[keras.callbacks.Callback]:
+    if configuration.patience is None:
+        return []
+    return [keras.callbacks.EarlyStopping("val_loss", patience=configuration.patience, restore_best_weights=True)]
+
+
+def _number_classes(configuration: Configuration) -> dict[int, float] | None:
+    """Returns the weight of each class by its number."""
+    weights = configuration.class_weight
+    names = configuration.dataset.source.class_names
+    return None if weights is None else {number: weights[name] for number, name in enumerate(names)}
 
 
 def _make_recorder(folder: RunFolder, options: RunOptions) -> GradientRecorder:

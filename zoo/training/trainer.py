@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from zoo.distribution.strategies import describe_division, explain_lost_workers, resolve_strategy, writes_files
 from zoo.errors import InvalidValue, RunFailed
@@ -41,6 +41,11 @@ def train(
     labels: int | None = None,
     unlabelled: np.ndarray | None = None,
     pretraining_epochs: int | None = None,
+    weights: str | None = None,
+    freeze: bool = False,
+    class_weight: Literal["balanced"] | Mapping[str, float] | None = None,
+    patience: int | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
     strategy: Any = "auto",
     mixed_precision: bool = False,
     checkpoint_every: int | None = None,
@@ -72,6 +77,14 @@ def train(
             learns from the inputs of the others.
         unlabelled: Additional examples to pre-train on, `(n, *input_shape)`. Defaults to none.
         pretraining_epochs: Number of epochs of each layer's pre-training. Defaults to the recipe's.
+        weights: Name of pre-trained weights to begin with, as in `"mnist"`; the output layer is new if the data set has
+            another number of classes. Defaults to None.
+        freeze: Whether to train the output layer alone. Defaults to False.
+        class_weight: Weight of each class by its name, 1 for other classes; or `"balanced"`, for equal sums of weights.
+            Defaults to None.
+        patience: Number of epochs without a lower validation loss after which the training ends, with the weights of
+            the best epoch. Defaults to None, never.
+        callbacks: Keras callbacks, such as loggers. Pass them to `resume`, too. Defaults to none.
         strategy: Devices to train on: `"none"`, one device; `"mirrored"`, all GPUs of this machine; `"multiworker"`,
             all machines in `TF_CONFIG`; `"auto"`, whichever of these is available; or a `tf.distribute.Strategy`. The
             batch stays the same and is divided among them. Defaults to `"auto"`.
@@ -102,33 +115,22 @@ def train(
     ['epoch', 'loss', 'accuracy', 'val_loss', 'val_accuracy']
     """
     configuration = resolve(
-        name,
-        dataset,
-        recipe=recipe,
-        validation=validation,
-        seed=seed,
-        options=options,
-        labels=labels,
-        unlabelled=unlabelled,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        pretraining_epochs=pretraining_epochs,
-    )
+        name, dataset, recipe=recipe, validation=validation, seed=seed, options=options, labels=labels,
+        unlabelled=unlabelled, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate,
+        pretraining_epochs=pretraining_epochs, weights=weights, freeze=freeze, class_weight=class_weight,
+        patience=patience,
+    )  # fmt: skip
     run_options = RunOptions(
-        mixed_precision=mixed_precision,
-        checkpoint_every=checkpoint_every,
-        record=record,
-        watch=watch,
+        mixed_precision=mixed_precision, checkpoint_every=checkpoint_every, record=record, watch=watch,
         progress=progress,
-    )
+    )  # fmt: skip
     if "TF_CONFIG" not in os.environ:  # else another worker may have created it
         RunFolder.check_new(run_dir)
     strategy = resolve_strategy(strategy)
     folder = RunFolder.create(run_dir, name=f"{name}-{configuration.dataset.name}", writes=writes_files(strategy))
     folder.write_json("config.json", {**configuration.to_dict(), **run_options.to_dict(), "versions": versions()})
     try:
-        return _run(configuration, folder, run_options, strategy)
+        return _run(configuration, folder, run_options, strategy, callbacks)
     except InvalidValue:  # raised by the builder, or for the data
         folder.withdraw()
         raise
@@ -141,6 +143,7 @@ def resume(
     epochs: int | None = None,
     unlabelled: np.ndarray | None = None,
     strategy: Any = "auto",
+    callbacks: Sequence[keras.callbacks.Callback] = (),
     watch: bool = False,
     progress: bool = True,
 ) -> Run:
@@ -154,6 +157,7 @@ def resume(
         epochs: Number of epochs to train to; also extends a finished run. Defaults to the run's.
         unlabelled: The additional unlabelled examples that were passed to `train`. Defaults to none.
         strategy: Devices to train on, as in `train`.
+        callbacks: Keras callbacks, as in `train`. Defaults to none.
         watch: Whether to show the gradient of every layer below the progress bar. Defaults to False.
         progress: Whether to show the progress on standard error. Defaults to True.
 
@@ -175,10 +179,16 @@ def resume(
     configuration = Configuration.from_dict(content, dataset=dataset, epochs=epochs, unlabelled=unlabelled)
     run_options = RunOptions.from_dict(content, watch=watch, progress=progress)
     strategy = resolve_strategy(strategy)
-    return _run(configuration, RunFolder(run_dir, writes=writes_files(strategy)), run_options, strategy)
+    return _run(configuration, RunFolder(run_dir, writes=writes_files(strategy)), run_options, strategy, callbacks)
 
 
-def _run(configuration: Configuration, folder: RunFolder, options: RunOptions, strategy: Any) -> Run:
+def _run(
+    configuration: Configuration,
+    folder: RunFolder,
+    options: RunOptions,
+    strategy: Any,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> Run:
     from zoo.training.pipeline import pretrain
     from zoo.training.stage import run_stage
 
@@ -189,7 +199,9 @@ def _run(configuration: Configuration, folder: RunFolder, options: RunOptions, s
         if all(stage.status == "finished" for stage in stages):
             title = f"{name} on {configuration.dataset.name}, recipe {configuration.recipe.name}"
             label = f"{name}, stage {len(stages) + 1} of {len(stages) + 1}" if stages else ""
-            stages.append(run_stage(model, configuration, folder, options, title=title, label=label))
+            stages.append(
+                run_stage(model, configuration, folder, options, title=title, label=label, callbacks=callbacks)
+            )
         run = _finish(model, stages, configuration, folder)
     write_result(run, folder)
     if run.error:
@@ -202,11 +214,16 @@ def _run(configuration: Configuration, folder: RunFolder, options: RunOptions, s
 def _create(configuration: Configuration, strategy: Any) -> keras.Model:
     import keras
 
+    from zoo.models.heads import copy_weights, freeze_body
     from zoo.recipes.compiling import compile_model
 
     keras.utils.set_random_seed(configuration.seed)
     with strategy.scope():
         model = create(configuration.model, **configuration.options)
+        if configuration.weights:
+            copy_weights(create(configuration.model, weights=configuration.weights), model)
+        if configuration.freeze:
+            freeze_body(model)
         compile_model(model, configuration.recipe, steps_per_epoch=configuration.steps_per_epoch)
     remember(model, configuration.origin)
     return model
