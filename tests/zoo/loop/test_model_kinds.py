@@ -57,6 +57,13 @@ def create_divided():
     return model
 
 
+def create_with_scores_by_class():
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(2, "softmax")])
+    metrics = [keras.metrics.F1Score(average=None), "accuracy"]
+    model.compile("sgd", "categorical_crossentropy", metrics=metrics, jit_compile=False)
+    return model
+
+
 class OwnLoss(keras.Model):
     """Has a loss of its own, another that a layer adds, and a metric of its own."""
 
@@ -116,6 +123,7 @@ KINDS = {
     "nested inputs": (create_nested, ({"pair": [LEFT, RIGHT], "series": (SERIES,)}, VALUES)),
     "stateful RNN": (create_stateful, (SERIES, VALUES)),
     "masked bidirectional RNN": (create_masked, (SERIES * (RNG.random((40, 4, 1)) > 0.3), VALUES, WEIGHTS)),
+    "a metric with a value per class": (create_with_scores_by_class, (LEFT, np.eye(2, dtype="float32")[LABELS])),
     "MultiOptimizer": (create_divided, (LEFT, VALUES)),
     "compute_loss of its own": (create_own_loss, (LEFT, VALUES)),
     "auto_scale_loss": (lambda: create_scaled(auto_scale_loss=True), (LEFT, VALUES)),
