@@ -17,11 +17,12 @@ from zoo.datasets.arrays import from_arrays
 from zoo.datasets.dataset import Dataset, Source
 from zoo.datasets.files import is_path, open_path, source_of
 from zoo.datasets.split import Split
+from zoo.datasets.tables import from_table
 from zoo.errors import InvalidValue, unknown
 from zoo.utils.constraints import Seed, check
 from zoo.utils.same_modules import import_as
 
-__all__ = ["Dataset", "Source", "Split", "check_name", "from_arrays", "load", "names", "source"]
+__all__ = ["Dataset", "Source", "Split", "check_name", "from_arrays", "from_table", "load", "names", "source"]
 
 _sources: Mapping[str, Source] = {
     source.name: source for source in (digits.SOURCE, mnist.SOURCE, semeion.SOURCE, *sequences.SOURCES, *toy.SOURCES)
@@ -73,15 +74,17 @@ def load(name: str | Path, *, validation: float | int | None = None, seed: int =
     Args:
         name: Name of the data set, one of `names()`; or the path of your own: a folder with one subfolder of pictures
             per class (or `train`, `validation` and `test` of such), an `.npz` with the arrays `x` and `y` (or
-            `x_train`, `y_train`, `x_test` ...), or a folder with IDX files named as MNIST's.
+            `x_train`, `y_train`, `x_test` ...), a folder with IDX files named as MNIST's, or a `.csv` or `.parquet`
+            table.
         validation: Size of the validation set: a share of the training part in (0, 1), a number of examples, or 0 for
             none. Defaults to a tenth; for `mnist`, the last 10,000, as Nielsen splits it.
         seed: Random seed of the shuffled, stratified splits and of the generated problems. Defaults to 0. `mnist` comes
             split and does not depend on it.
         **settings: For your own data: `test`, the size of the test set, as `validation`, of all examples (defaults to
-            0.2); `class_names`, their order; `levels`, the number that brings arrays to [-1, 1]; and for pictures
-            `size`, their height and width after resizing, `color`, whether to keep colors, and `invert`, whether to
-            exchange dark and light.
+            0.2); `class_names`, their order; `levels`, the number that brings arrays to [-1, 1]; for pictures `size`,
+            their height and width after resizing, `color`, whether to keep colors, and `invert`, whether to exchange
+            dark and light; for a table `target`, the column of the labels, `drop`, columns to leave out, and `group`,
+            the column by which examples stay together.
 
     Returns:
         The data set. Images are float32 of shape `(height, width, 1)` in [0, 1], labels int64; `datasets.sequences`

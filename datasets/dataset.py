@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -211,6 +211,7 @@ class Source:
         files: Files that it reads, which are downloaded if they are not on this machine. Defaults to none.
         path: Absolute path of a folder or file of your own that it is loaded by, in place of the name. Defaults to "".
         settings: How that folder or file is read; see `datasets.load`. Defaults to none.
+        columns: How the columns of a table become inputs; see `encode_table`. Defaults to none.
     """
 
     name: str
@@ -228,6 +229,7 @@ class Source:
     files: tuple[RemoteFile, ...] = ()
     path: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    columns: Sequence[Mapping[str, Any]] = ()
 
     @property
     def location(self) -> str:

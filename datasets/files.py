@@ -16,6 +16,7 @@ import numpy as np
 from zoo.datasets.arrays import make_dataset, read_npz
 from zoo.datasets.dataset import Dataset, Source
 from zoo.datasets.folders import Examples, read_folder
+from zoo.datasets.tables import SUFFIXES, from_table, read_table
 from zoo.errors import DataError, InvalidValue, unknown
 
 _IDX_NAMES = {"train": "train", "t10k": "test", "validation": "validation", "test": "test"}
@@ -41,11 +42,14 @@ def open_path(path: str | Path, **settings: Any) -> Callable[..., Dataset]:
     path = Path(path).expanduser()
     if not path.exists():
         raise DataError(f"No such data set: {path}.")
-    reader, allowed = _choose_reader(path)
+    is_table = path.suffix in SUFFIXES and path.is_file()
+    reader, allowed = (None, ("target", "drop", "group", "levels")) if is_table else _choose_reader(path)
     given = {name: value for name, value in settings.items() if value is not None}
     allowed = (*allowed, "test", "class_names")
     if wrong := [name for name in given if name not in allowed]:
         raise unknown("setting", wrong[0], allowed, of=str(path))
+    if reader is None:
+        return partial(_read_table, path.resolve(), given)
     return partial(_read, path.resolve(), reader, given)
 
 
@@ -68,6 +72,16 @@ def _read(
     return replace(data, source=replace(data.source, settings=dict(kept)))
 
 
+def _read_table(path: Path, settings: Mapping[str, Any], validation: float | int | None, seed: int) -> Dataset:
+    options = dict(settings)
+    if "target" not in options:
+        raise InvalidValue(f"target must name the column of {path.name} with the labels; got none.")
+    own: dict[str, Any] = {"name": path.stem, "title": f"Own data, {path.name}", "path": str(path)}
+    data = from_table(read_table(path), options.pop("target"), validation=validation, seed=seed, **options, **own)
+    kept = settings if validation is None else {**settings, "validation": validation}
+    return replace(data, source=replace(data.source, settings=dict(kept)))
+
+
 def _choose_reader(path: Path) -> tuple[Callable[..., dict[str, Examples]], tuple[str, ...]]:
     """Returns the function that reads a path, and the settings that it knows."""
     if path.is_dir():
@@ -76,7 +90,9 @@ def _choose_reader(path: Path) -> tuple[Callable[..., dict[str, Examples]], tupl
         return read_folder, ("size", "color", "invert")
     if path.suffix == ".npz":
         return read_npz, ("levels",)
-    raise InvalidValue(f"A data set must be a folder of pictures, a folder of IDX files or an .npz; got {path}.")
+    raise InvalidValue(
+        f"A data set must be a folder of pictures or of IDX files, an .npz, or a .csv or .parquet table; got {path}."
+    )
 
 
 def _list_idx(path: Path) -> dict[str, dict[str, Path]]:

@@ -18,7 +18,8 @@ Trained = Annotated[
     str, typer.Argument(metavar="RUN|FILE|NAME", help="Run folder, .keras file, or name of a model with weights.")
 ]
 DatasetName = Annotated[
-    str, typer.Option(metavar="NAME|PATH", help="Data set; see `zoo datasets`. Or your own: a folder, or an .npz.")
+    str,
+    typer.Option(metavar="NAME|PATH", help="Data set; see `zoo datasets`. Or a folder, .npz or .csv of your own."),
 ]
 Size = Annotated[int | None, typer.Option(min=1, help="Height and width of your own pictures after resizing.")]
 Color = Annotated[
@@ -28,6 +29,10 @@ Color = Annotated[
     ),
 ]
 Invert = Annotated[bool, typer.Option("--invert", help="Exchange dark and light in your own pictures.")]
+Target = Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of your own table with the labels.")]
+Group = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Column of your own table by which examples stay together.")
+]
 Levels = Annotated[
     int | None, typer.Option(min=1, help="Number that divides your own arrays.", show_default="255 for bytes, else 1")
 ]
@@ -53,7 +58,16 @@ RunDir = Annotated[
 
 
 def load_own_data(
-    name: str, *, seed: int, size: int | None, color: bool | None, invert: bool, levels: int | None, split: str | None
+    name: str,
+    *,
+    seed: int,
+    size: int | None,
+    color: bool | None,
+    invert: bool,
+    target: str | None,
+    group: str | None,
+    levels: int | None,
+    split: str | None,
 ) -> Any:
     """Loads a data set of the user's own as the options of the command say.
 
@@ -63,6 +77,8 @@ def load_own_data(
         size: Height and width of pictures.
         color: Whether to read colors.
         invert: Whether to exchange dark and light.
+        target: Column of a table with the labels.
+        group: Column of a table by which examples stay together.
         levels: Number that divides arrays.
         split: Shares of the three parts, as in `"0.8,0.1,0.1"`.
 
@@ -72,7 +88,8 @@ def load_own_data(
     Raises:
         InvalidValue: The shares are not three numbers that add up to 1, or the data do not suit training.
     """
-    settings: dict[str, Any] = {"size": size, "color": color, "invert": invert or None, "levels": levels}
+    settings: dict[str, Any] = {"size": size, "color": color, "invert": invert or None}
+    settings |= {"target": target, "group": group, "levels": levels}
     settings = {key: value for key, value in settings.items() if value is not None}
     if split is not None:
         settings |= _parse_split(split)

@@ -14,7 +14,9 @@ from zoo.errors import InvalidValue
 if TYPE_CHECKING:
     import keras
 
-Pictures = Annotated[list[Path], typer.Argument(metavar="PICTURE...", help="Pictures, or folders of them.")]
+Pictures = Annotated[
+    list[Path], typer.Argument(metavar="PICTURE...", help="Pictures, or folders of them; or a table, .csv.")
+]
 AsIs = Annotated[bool, typer.Option("--as-is", help="Only resize the pictures; do not prepare handwriting.")]
 Csv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Table to write; must not exist.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the table as JSON.")]
@@ -46,7 +48,7 @@ def predict(
     if json:
         print(frame.to_json(orient="records", indent=2))
     else:
-        table = make_table("picture", "class", "probability", "next")
+        table = make_table("input", "class", "probability", "next")
         for _, row in frame.iterrows():
             second = row.iloc[3:].astype(float).nlargest(2).index[1]
             table.add_row(row["input"], row["class"], f"{row['probability']:.3f}", f"{second} {row[second]:.3f}")

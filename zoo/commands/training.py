@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -13,6 +13,7 @@ from zoo.commands.options import (
     Color,
     DatasetName,
     Epochs,
+    Group,
     Invert,
     Levels,
     OptionalModelName,
@@ -21,6 +22,7 @@ from zoo.commands.options import (
     Settings,
     Size,
     SplitShares,
+    Target,
     load_own_data,
     parse_model_options,
     refuse_other_options,
@@ -65,10 +67,11 @@ Workers = Annotated[int, typer.Option(min=1, help="Number of local worker proces
 MixedPrecision = Annotated[bool, typer.Option("--mixed-precision", help="Compute in half precision.")]
 Watch = Annotated[bool, typer.Option("--watch", help="Show the gradient of every layer during training.")]
 
-_OF_MODEL = {
-    "name", "dataset", "size", "color", "invert", "levels", "split", "recipe", "set_", "labels", "pretraining_epochs",
-    "weights", "freeze", "balance", "patience",
-}  # fmt: skip
+_OF_DATA = ("size", "color", "invert", "target", "group", "levels", "split")
+_OF_MODEL = (
+    "name", "dataset", *_OF_DATA, "recipe", "set_", "labels", "pretraining_epochs", "weights", "freeze", "balance",
+    "patience",
+)  # fmt: skip
 
 
 def train(
@@ -78,6 +81,8 @@ def train(
     size: Size = None,
     color: Color = None,
     invert: Invert = False,
+    target: Target = None,
+    group: Group = None,
     levels: Levels = None,
     split: SplitShares = None,
     epochs: Epochs = None,
@@ -105,12 +110,7 @@ def train(
 ) -> None:
     """Train a model and record the size of the gradient in every layer."""
     if workers > 1:
-        from zoo.runs.folder import RunFolder
-
-        RunFolder.check_new(run_dir)
-        from zoo.distribution.workers import launch
-
-        raise typer.Exit(launch(_remove_option(sys.argv[1:], "--workers"), workers))
+        _launch(workers, run_dir)
     if trial is not None and not from_search:
         raise InvalidValue("--trial must come with --from-search, whose trial it names.")
     shared = ("epochs", "batch_size", "learning_rate", "run_dir", "strategy", "mixed_precision", "checkpoint_every",
@@ -122,7 +122,7 @@ def train(
         refuse_other_options(context, "--resume continues a run as it was configured", allowed)
         run = zoo.resume(resume, epochs=epochs, strategy=strategy, watch=watch)
     elif from_search:
-        allowed = set(context.params) - _OF_MODEL
+        allowed = set(context.params) - set(_OF_MODEL)
         refuse_other_options(context, "--from-search trains the model of the search", allowed)
         run = zoo.tuning.train(from_search, trial=trial, seed=seed, **options)
     elif name:
@@ -135,12 +135,21 @@ def train(
         raise typer.Exit(130)
 
 
+def _launch(workers: int, run_dir: Path | None) -> NoReturn:
+    from zoo.runs.folder import RunFolder
+
+    RunFolder.check_new(run_dir)
+    from zoo.distribution.workers import launch
+
+    raise typer.Exit(launch(_remove_option(sys.argv[1:], "--workers"), workers))
+
+
 def _train_by_name(context: typer.Context, name: str, options: dict[str, Any]) -> zoo.Run:
     given = context.params
     options |= {key: given[key] for key in ("recipe", "labels", "pretraining_epochs", "weights", "freeze", "patience")}
     options["options"] = parse_model_options(name, given["set_"] or [], context.command.params)
     options["class_weight"] = "balanced" if given["balance"] else None
-    own = {key: given[key] for key in ("size", "color", "invert", "levels", "split")}
+    own = {key: given[key] for key in _OF_DATA}
     seed = given["seed"] or 0
     return zoo.train(name, load_own_data(given["dataset"], seed=seed, **own), seed=seed, **options)
 

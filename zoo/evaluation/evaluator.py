@@ -15,7 +15,7 @@ from zoo import datasets
 from zoo.datasets import Dataset
 from zoo.errors import InvalidValue
 from zoo.evaluation.measures import Interval, calibration, mean_interval, wilson
-from zoo.models.origin import origin_of
+from zoo.models.origin import Origin, origin_of
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -75,6 +75,7 @@ def evaluate(model: keras.Model, dataset: str | Dataset | None = None) -> Evalua
     data = origin.dataset if dataset is None else dataset
     if isinstance(data, str):
         data = datasets.load(data, **origin.split_of(data))
+    _check_classes(origin, data)
     input_shape = tuple(model.input_shape[1:])
     if input_shape != data.input_shape:
         raise InvalidValue(
@@ -105,6 +106,14 @@ def evaluate(model: keras.Model, dataset: str | Dataset | None = None) -> Evalua
         calibration=table,
         confusion=confusion,
     )
+
+
+def _check_classes(origin: Origin, data: Dataset) -> None:
+    expected, names = tuple(origin.data.get("class_names", ())), data.source.class_names
+    if expected and data.source.path and names != expected:
+        raise InvalidValue(
+            f"{data.name} must have the classes {', '.join(expected)}, as {origin.model} has; got {', '.join(names)}."
+        )
 
 
 def _predict(model: keras.Model, x: np.ndarray) -> np.ndarray:

@@ -27,6 +27,7 @@ _LEGAL_DATA = {
     "validation": Annotated[int, non_negative],
     "path": str,
     "settings": Mapping[str, Any],
+    "columns": Sequence[Mapping[str, Any]],
     "class_names": Sequence[str],
 }
 

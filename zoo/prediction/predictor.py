@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.datasets.folders import SUFFIXES, open_picture, to_array
+from zoo.datasets.tables import SUFFIXES as TABLES
+from zoo.datasets.tables import encode_table, read_table
 from zoo.errors import DataError, InvalidValue
 from zoo.models.origin import Origin, origin_of
 from zoo.prediction.handwriting import prepare_handwriting
@@ -26,7 +28,8 @@ def predict(model: keras.Model, inputs: Any, *, as_is: bool = False) -> pd.DataF
     Args:
         model: Trained classifier of `zoo.train`, `zoo.load` or `zoo.create(..., weights=...)`.
         inputs: Path of a picture or of a folder of pictures, or a list of paths; or an array like the training inputs,
-            `(examples, ...)`, in the numbers of the data set itself, such as bytes.
+            `(examples, ...)`, in the numbers of the data set itself, such as bytes; or, for a model of a table, a data
+            frame with its columns or the path of a `.csv` or `.parquet` file.
         as_is: Whether pictures are only resized. If not, a model of `mnist`, `digits` or `semeion` is shown handwriting
             as those data sets have it; see `prepare_handwriting`. Defaults to False.
 
@@ -66,6 +69,8 @@ def read_inputs(model: keras.Model, inputs: Any, *, as_is: bool = False) -> tupl
         float32, `(examples, *input_shape)`, and the path or number of each.
     """
     origin, shape = _check(model), tuple(model.input_shape[1:])
+    if origin.data.get("columns"):
+        return _read_table(inputs, origin)
     if isinstance(inputs, (str, Path)):
         inputs = [inputs]
     if isinstance(inputs, Sequence) and inputs and all(isinstance(each, (str, Path)) for each in inputs):
@@ -87,6 +92,21 @@ def read_inputs(model: keras.Model, inputs: Any, *, as_is: bool = False) -> tupl
     return x, [str(number) for number in range(len(x))]
 
 
+def _read_table(inputs: Any, origin: Origin) -> tuple[np.ndarray, list[str]]:
+    import pandas as pd
+
+    if isinstance(inputs, Sequence) and len(inputs) == 1:
+        inputs = inputs[0]
+    if isinstance(inputs, (str, Path)):
+        if not Path(inputs).is_file() or Path(inputs).suffix not in TABLES:
+            raise DataError(f"A table must be a .csv or .parquet file; got {inputs}.")
+        inputs = read_table(Path(inputs))
+    if not isinstance(inputs, pd.DataFrame):
+        names = ", ".join(str(column["name"]) for column in origin.data["columns"])
+        raise InvalidValue(f"inputs must be a table with the columns {names}; got {type(inputs).__name__}.")
+    return encode_table(inputs, origin.data["columns"]).astype(np.float32), list(map(str, inputs.index))
+
+
 def list_pictures(paths: Sequence[str | Path]) -> list[Path]:
     """Returns the paths of pictures, with those in a folder in place of it.
 
@@ -97,6 +117,8 @@ def list_pictures(paths: Sequence[str | Path]) -> list[Path]:
     for path in map(Path, paths):
         if not path.exists():
             raise DataError(f"No such picture: {path}.")
+        if path.suffix in TABLES:
+            return [path]
         found = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
         if not found:
             raise DataError(f"{path} has no pictures ({', '.join(SUFFIXES)}).")

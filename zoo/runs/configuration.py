@@ -71,7 +71,8 @@ class Configuration:
     @property
     def _own_data(self) -> dict[str, Any]:
         source = self.dataset.source
-        return {"path": source.path, "settings": dict(source.settings)} if source.path else {}
+        own = {"path": source.path, "settings": dict(source.settings), "columns": list(source.columns)}
+        return {name: value for name, value in own.items() if value}
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the configuration as plain values, for `config.json`."""
