@@ -9,13 +9,14 @@ The package is `zoo.datasets`; in a checkout, `import datasets` imports the same
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from zoo.datasets import digits, mnist, semeion, sequences, toy
 from zoo.datasets.arrays import from_arrays
 from zoo.datasets.dataset import Dataset, Source
-from zoo.datasets.files import is_path, open_path, source_of
+from zoo.datasets.files import is_path, open_path
 from zoo.datasets.split import Split
 from zoo.datasets.tables import from_table
 from zoo.errors import InvalidValue, unknown
@@ -47,8 +48,6 @@ def source(name: str) -> Source:
     >>> source("semeion").licence
     'CC BY 4.0'
     """
-    if name not in _sources and is_path(name):
-        return source_of(name)
     if name not in _sources:
         raise unknown("data set", name, _sources)
     return _sources[name]
@@ -102,11 +101,19 @@ def load(name: str | Path, *, validation: float | int | None = None, seed: int =
     (1294, 144, 359)
     """
     if is_path(str(name)) and str(name) not in _sources:
-        check("seed", seed, Seed)
-        return open_path(name, **settings)(validation, seed)
+        data = open_path(name, **settings)(validation, check("seed", seed, Seed))
+        name = Path(name).expanduser().resolve()
+        return replace(data, loaded=_describe(name, seed, validation, settings))
     if settings:
         raise InvalidValue(f"{next(iter(settings))} is a setting of your own data; got it for {name}.")
-    return source(str(name)).load(validation=validation, seed=seed)
+    data = source(str(name)).load(validation=validation, seed=seed)
+    return replace(data, loaded=_describe(name, seed, validation, {}))
+
+
+def _describe(name: str | Path, seed: int, validation: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the arguments of `load`, without those that are None."""
+    given = {"name": str(name), "seed": int(seed), "validation": validation, **settings}
+    return {argument: value for argument, value in given.items() if value is not None}
 
 
 import_as(__name__, "zoo.datasets")

@@ -12,9 +12,9 @@ from zoo.datasets.dataset import Dataset, Source
 from zoo.datasets.labels import encode_labels
 from zoo.datasets.split import Split, split_examples
 from zoo.errors import DataError, InvalidValue
-from zoo.utils.constraints import Count, check
+from zoo.utils.constraints import Count, Seed, check
 
-_PARTS = {"train": ("train",), "validation": ("validation", "val", "valid"), "test": ("test",)}
+PARTS = {"train": ("train", "training"), "validation": ("validation", "val", "valid"), "test": ("test", "testing")}
 
 
 def from_arrays(
@@ -39,9 +39,9 @@ def from_arrays(
         y: Labels, in any form that `encode_labels` takes.
         validation_data: Validation inputs and labels. Defaults to None, a part of `x` and `y`.
         test_data: Test inputs and labels. Defaults to None, a part of `x` and `y`.
-        levels: Number to divide the inputs by, which brings them to [-1, 1]. Defaults to 255 for bytes, and 1 for
-            numbers that are in [-1, 1] already. Rows of other numbers, such as standardized columns, are taken as they
-            are if 1 is given.
+        levels: Number to divide the inputs by, which brings them to [-1, 1]. Defaults to 255 for bytes that are not all
+            0 or 1, and 1 for numbers that are in [-1, 1] already. Rows of other numbers, such as standardized columns,
+            are taken as they are if 1 is given.
         class_names: Names of the classes, in the order of their numbers. Defaults to the labels themselves.
         groups: Group of each example of `x`, such as its writer. Examples of a group stay together. Defaults to None.
         validation: Size of the validation set: a share of the remaining examples, a number, or 0 for none. Defaults to
@@ -64,6 +64,9 @@ def from_arrays(
     """
     given = {"train": (x, y), "validation": validation_data, "test": test_data}
     parts = {part: pair for part, pair in given.items() if pair is not None}
+    for part, pair in parts.items():
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise InvalidValue(f"{part}_data must be inputs and labels, (x, y); got {type(pair).__name__}.")
     return make_dataset(
         parts,
         levels=levels,
@@ -96,6 +99,7 @@ def make_dataset(
         seed: Random seed of the splits.
         **described: Other fields of the source.
     """
+    seed = check("seed", seed, Seed)
     if "train" not in parts:
         raise InvalidValue(f"A data set must have training examples; got {', '.join(parts) or 'nothing'}.")
     inputs = {part: _to_inputs(x, f"x of {part}" if len(parts) > 1 else "x") for part, (x, _) in parts.items()}
@@ -108,11 +112,18 @@ def make_dataset(
         if x.shape[1:] != inputs["train"].shape[1:]:
             shapes = f"{inputs['train'].shape[1:]} in train and {x.shape[1:]} in {part}"
             raise InvalidValue(f"All examples must have one shape; got {shapes}.")
-        splits[part] = Split(x.astype(np.float32) / np.float32(levels), codes[part])
+        with np.errstate(over="ignore"):
+            scaled = (x / levels).astype(np.float32)
+        if not np.isfinite(scaled).all():
+            raise InvalidValue(f"x must fit into 32-bit numbers; got values up to {np.abs(x).max():g}.")
+        splits[part] = Split(scaled, codes[part])
     for part in ("test", "validation"):
         size = sizes.get(part)
         if part not in splits and size != 0:
             rest = splits["train"]
+            if size is None and len(names) > len(rest) / 2:
+                counts = f"{len(names)} classes of {len(rest)} examples"
+                raise InvalidValue(f"y must have at least two examples of each class; got {counts}.")
             if size is None:  # one example of each class, at least
                 size = max(round(len(rest) * (0.2 if part == "test" else 0.1)), len(names))
             splits["train"], splits[part], groups = split_examples(rest, size, part, seed=seed, groups=groups)
@@ -142,12 +153,12 @@ def read_npz(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         with np.load(path, allow_pickle=False) as content:
             arrays = {name: content[name] for name in content.files}
     except Exception as error:
-        raise DataError(f"{path} is damaged or another kind of file: {error}") from error
+        raise DataError(f"{path} is damaged or another kind of file, or has arrays of objects.") from error
     if "x" in arrays and "y" in arrays:
         return {"train": (arrays["x"], arrays["y"])}
     pairs = {
         part: (arrays[f"x_{suffix}"], arrays[f"y_{suffix}"])
-        for part, suffixes in _PARTS.items()
+        for part, suffixes in PARTS.items()
         for suffix in suffixes
         if f"x_{suffix}" in arrays and f"y_{suffix}" in arrays
     }
@@ -158,7 +169,10 @@ def read_npz(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 def _to_inputs(x: Any, name: str) -> np.ndarray:
     """Returns inputs as an array of rows or of images with channels."""
-    x = np.asarray(x)
+    try:
+        x = np.asarray(x)
+    except ValueError as error:
+        raise InvalidValue(f"{name} must be an array of numbers: {error}") from error
     if x.dtype.kind not in "biuf":
         raise InvalidValue(f"{name} must be numbers; got {x.dtype}.")
     if not 2 <= x.ndim <= 4 or 0 in x.shape:
@@ -175,12 +189,12 @@ def _choose_levels(inputs: Mapping[str, np.ndarray], levels: int | None) -> int:
         return 1
     low, high = min(float(x.min()) for x in inputs.values()), max(float(x.max()) for x in inputs.values())
     if levels is None:
-        levels = 255 if any(x.dtype == np.uint8 for x in inputs.values()) else 1
+        levels = 255 if high > 1 and all(x.dtype == np.uint8 for x in inputs.values()) else 1
     levels = check("levels", levels, Count)
     if low < -levels or high > levels:
         raise InvalidValue(
             f"x must be in [-1, 1] after a division by levels={levels}; got values from {low:g} to {high:g}. Pass the "
-            "number that divides them, such as levels=255; or levels=1 for rows that are standardized."
+            "number that divides them, such as levels=255; rows that are standardized are taken with levels=1."
         )
     return levels
 
@@ -188,7 +202,12 @@ def _choose_levels(inputs: Mapping[str, np.ndarray], levels: int | None) -> int:
 def _encode(
     parts: Mapping[str, tuple[Any, Any]], class_names: Sequence[str] | None
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
-    labels = [np.asarray(y) for _, y in parts.values()]
+    try:
+        labels = [np.asarray(y) for _, y in parts.values()]
+    except ValueError as error:
+        raise InvalidValue(f"y must have one label per example: {error}") from error
+    if any(array.ndim == 0 for array in labels):
+        raise InvalidValue("y must have one label per example; got a single value.")
     if len({array.shape[1:] for array in labels}) > 1:
         raise InvalidValue(f"The labels of all parts must have one form; got shapes {[a.shape for a in labels]}.")
     codes, names = encode_labels(np.concatenate(labels), class_names)

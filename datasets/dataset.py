@@ -31,6 +31,8 @@ class Dataset:
         train: Training examples.
         validation: Validation examples, or None.
         test: Test examples.
+        loaded: Arguments of `datasets.load` that it was loaded with: `name`, which may be a path, `seed` and so on.
+            Defaults to none, for a data set that cannot be loaded again.
 
     >>> from zoo import datasets
     >>> data = datasets.load("digits")
@@ -42,6 +44,7 @@ class Dataset:
     train: Split
     validation: Split | None
     test: Split
+    loaded: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -187,7 +190,8 @@ class Dataset:
         y = np.concatenate([split.y for split in self.splits.values()])
         folds = RepeatedStratifiedKFold(n_splits=splits, n_repeats=repeats, random_state=seed)
         for train, test in folds.split(x, y):
-            yield replace(self, train=Split(x[train], y[train]), validation=None, test=Split(x[test], y[test]))
+            parts: Any = {"train": Split(x[train], y[train]), "validation": None, "test": Split(x[test], y[test])}
+            yield replace(self, **parts, loaded={})
 
 
 @dataclass(frozen=True)
@@ -209,8 +213,6 @@ class Source:
         validation: The same for the validation set, of the remaining examples. Defaults to 0.1.
         make: Function of the validation size and the seed that makes the data set of another one, instead of `read`.
         files: Files that it reads, which are downloaded if they are not on this machine. Defaults to none.
-        path: Absolute path of a folder or file of your own that it is loaded by, in place of the name. Defaults to "".
-        settings: How that folder or file is read; see `datasets.load`. Defaults to none.
         columns: How the columns of a table become inputs; see `encode_table`. Defaults to none.
     """
 
@@ -227,14 +229,7 @@ class Source:
     validation: float | int = 0.1
     make: Callable[[float | int | None, int], Dataset] | None = None
     files: tuple[RemoteFile, ...] = ()
-    path: str = ""
-    settings: Mapping[str, Any] = field(default_factory=dict)
     columns: Sequence[Mapping[str, Any]] = ()
-
-    @property
-    def location(self) -> str:
-        """What it is loaded by: its path or its name."""
-        return self.path or self.name
 
     @property
     def is_local(self) -> bool:

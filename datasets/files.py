@@ -1,10 +1,11 @@
-"""Data sets of your own files, found by their path: a folder of pictures, an `.npz`, MNIST's own files, or a table."""
+"""Data sets of your own files, found by their path: a folder of pictures or of IDX files, an `.npz`, or a table."""
 
 from __future__ import annotations
 
 import gzip
 import os
 import struct
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from zoo.datasets.arrays import make_dataset, read_npz
-from zoo.datasets.dataset import Dataset, Source
+from zoo.datasets.dataset import Dataset
 from zoo.datasets.folders import Examples, read_folder
 from zoo.datasets.tables import SUFFIXES, from_table, read_table
 from zoo.errors import DataError, InvalidValue, unknown
@@ -65,21 +66,18 @@ def _read(
     common = {name: options.pop(name, None) for name in ("levels", "class_names")}
     parts = reader(path, **options)
     title = f"Own data, {path.name}"
-    data = make_dataset(parts, **common, sizes=sizes, seed=seed, name=path.stem, title=title, path=str(path))
+    data = make_dataset(parts, **common, sizes=sizes, seed=seed, name=path.stem, title=title)
     if reader is read_folder:  # pixels are bytes, read as numbers in [0, 1]
         data = replace(data, source=replace(data.source, levels=255))
-    kept = settings if validation is None else {**settings, "validation": validation}
-    return replace(data, source=replace(data.source, settings=dict(kept)))
+    return data
 
 
 def _read_table(path: Path, settings: Mapping[str, Any], validation: float | int | None, seed: int) -> Dataset:
     options = dict(settings)
     if "target" not in options:
         raise InvalidValue(f"target must name the column of {path.name} with the labels; got none.")
-    own: dict[str, Any] = {"name": path.stem, "title": f"Own data, {path.name}", "path": str(path)}
-    data = from_table(read_table(path), options.pop("target"), validation=validation, seed=seed, **options, **own)
-    kept = settings if validation is None else {**settings, "validation": validation}
-    return replace(data, source=replace(data.source, settings=dict(kept)))
+    own: dict[str, Any] = {"name": path.stem, "title": f"Own data, {path.name}"}
+    return from_table(read_table(path), options.pop("target"), validation=validation, seed=seed, **options, **own)
 
 
 def _choose_reader(path: Path) -> tuple[Callable[..., dict[str, Examples]], tuple[str, ...]]:
@@ -125,16 +123,5 @@ def _parse_idx(path: Path) -> np.ndarray:
         shape = struct.unpack(f">{rank}I", content[4 : 4 + 4 * rank])
         numbers = np.frombuffer(content, _IDX_TYPES[kind], offset=4 + 4 * rank)
         return numbers.reshape(shape).astype(numbers.dtype.newbyteorder("="))
-    except (OSError, EOFError, KeyError, IndexError, ValueError, struct.error) as error:
+    except (OSError, EOFError, KeyError, IndexError, ValueError, struct.error, zlib.error) as error:
         raise DataError(f"{path} is damaged, or is not an IDX file: {error}") from error
-
-
-def source_of(path: str | Path, **settings: Any) -> Source:
-    """Returns the source of a data set of your own, which reads it once.
-
-    Args:
-        path: Path, as for `open_path`.
-        **settings: How it is read.
-    """
-    make = open_path(path, **settings)
-    return replace(make(validation=None, seed=0).source, make=lambda validation, seed: make(validation, seed))

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.datasets.arrays import PARTS
 from zoo.errors import DataError, InvalidValue
+from zoo.utils.constraints import Count, check
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff")
-_PARTS = {"train": "train", "training": "train", "validation": "validation", "val": "validation", "test": "test"}
+_PARTS = {folder: part for part, folders in PARTS.items() for folder in folders}
 Examples = tuple[np.ndarray, np.ndarray]
 
 
@@ -40,8 +42,15 @@ def read_folder(
         InvalidValue: The folder has no pictures in subfolders, or pictures of several sizes.
         DataError: A file is not a picture or damaged.
     """
-    folders = {_PARTS[each.name]: each for each in _list_folders(path) if each.name in _PARTS}
+    for side in size if isinstance(size, (tuple, list)) else [size]:
+        check("size", side, Count | None)
+    if isinstance(size, (tuple, list)) and len(size) != 2:
+        raise InvalidValue(f"size must be a height and a width; got {size}.")
+    color = check("color", color, bool | None)
+    folders = {_PARTS.get(each.name, each.name): each for each in _list_folders(path)}
     parts = folders if "train" in folders else {"train": path}
+    if unknown := [part for part in parts if part not in PARTS]:
+        raise InvalidValue(f"{path} must have the folders train, validation and test; got {', '.join(unknown)} too.")
     files = {part: _list_pictures(folder) for part, folder in parts.items()}
     pictures = {part: [open_picture(file) for file, _ in listed] for part, listed in files.items()}
     if color is None:
@@ -100,6 +109,8 @@ def to_array(
     """
     from PIL import Image
 
+    if picture.mode == "F":
+        raise InvalidValue("A picture must have whole numbers; got 32-bit floats. Save it as PNG.")
     if picture.mode.startswith("I"):  # 16 bits, which Pillow would cut off at 255
         picture = Image.fromarray((np.asarray(picture, np.float32) / 257).round().clip(0, 255).astype(np.uint8))
     if picture.mode in ("LA", "PA", "RGBA") or "transparency" in picture.info:

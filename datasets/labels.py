@@ -59,7 +59,12 @@ def encode_labels(y: Any, class_names: Sequence[str] | None = None) -> tuple[np.
 
 def _to_vector(y: Any) -> np.ndarray:
     """Returns one label per example: an integer, text or a boolean."""
-    labels = np.asarray(y)
+    import pandas as pd
+
+    try:
+        labels = np.asarray(y)
+    except ValueError as error:
+        raise InvalidValue(f"y must have one label per example: {error}") from error
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if not labels.size:
@@ -71,7 +76,7 @@ def _to_vector(y: Any) -> np.ndarray:
     if labels.ndim != 1:
         raise InvalidValue(f"y must have one label per example; got shape {labels.shape}.")
     if labels.dtype.kind == "O":
-        missing = sum(label is None or label != label for label in labels)  # NaN differs from itself
+        missing = int(pd.isna(labels).sum())
         if missing:
             raise InvalidValue(f"y must have no missing labels; got {missing}.")
         kinds = {type(label).__name__ for label in labels}
@@ -86,4 +91,9 @@ def _to_vector(y: Any) -> np.ndarray:
         labels = labels.astype(np.int64)
     if labels.dtype.kind not in "biuUS":
         raise InvalidValue(f"y must have integers, text or booleans; got {labels.dtype}.")
-    return np.char.decode(labels) if labels.dtype.kind == "S" else labels
+    if labels.dtype.kind != "S":
+        return labels
+    try:
+        return np.char.decode(labels, "utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidValue(f"y must have text in UTF-8: {error}") from error

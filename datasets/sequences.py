@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -66,7 +66,7 @@ def sequences(
     if data.longest is not None or len(data.input_shape) != 3:
         raise InvalidValue(f"data must be images with one label each, such as digits; got {data.name}.")
     source = _source(data.source, per_digit=per_digit, longest=longest, noise=noise, shift=shift, shrink=shrink)
-    splits = {
+    splits: Any = {
         # One generator per split: the test set is the same with and without a validation set.
         name: _make_sequences(
             Split(_shrink(split.x, shrink), split.y),
@@ -79,7 +79,7 @@ def sequences(
         )
         for name, split in data.splits.items()
     }
-    return replace(data, source=source, **splits)
+    return replace(data, source=source, loaded={}, **splits)
 
 
 def _make_sequences(

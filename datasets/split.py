@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +35,14 @@ class Split:
             object.__setattr__(self, name, array)
         if len(self.x) != len(self.y):
             raise InvalidValue(f"x and y must have a label for each example; got {len(self.x)} and {len(self.y)}.")
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the examples and labels."""
+        sha = hashlib.sha256(f"{self.x.shape} ".encode())
+        sha.update(np.ascontiguousarray(self.x).data)
+        sha.update(np.ascontiguousarray(self.y).data)
+        return sha.hexdigest()
 
     def __len__(self) -> int:
         return len(self.y)
@@ -92,7 +102,9 @@ def split_examples(
     groups = np.asarray(groups)
     if groups.shape != (len(split),):
         raise InvalidValue(f"groups must have one value per example, {len(split)}; got shape {groups.shape}.")
-    parts = max(2, round(len(split) / max(1, count)))
+    parts = round(len(split) / max(1, count))
+    if parts < 2:
+        raise InvalidValue(f"{name} must be at most half of the examples with groups; got {size:g}.")
     if (number := len(np.unique(groups))) < parts:
         raise InvalidValue(f"groups must be at least {parts} for a {name} set of this size; got {number}.")
     folds = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)

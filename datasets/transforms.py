@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +44,7 @@ def with_shifted(data: Dataset) -> Dataset:
     moves = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
     x = np.concatenate([shifted(data.train.x, down, right) for down, right in moves])
     source = replace(data.source, title=f"{data.source.title}; with training images moved by a pixel each way")
-    return replace(data, source=source, train=Split(x, np.tile(data.train.y, len(moves))))
+    return replace(data, source=source, loaded={}, train=Split(x, np.tile(data.train.y, len(moves))))
 
 
 def framed(data: Dataset, side: int) -> Dataset:
@@ -75,7 +76,8 @@ def framed(data: Dataset, side: int) -> Dataset:
         return Split(np.pad(x, [(0, 0), *around, (0, 0)]), split.y)
 
     source = replace(data.source, input_shape=(side, side, data.input_shape[2]))
-    return replace(data, source=source, **{name: enlarge(split) for name, split in data.splits.items()})
+    parts: Any = {name: enlarge(split) for name, split in data.splits.items()}
+    return replace(data, source=source, loaded={}, **parts)
 
 
 def _check_images(data: Dataset) -> None:

@@ -82,7 +82,11 @@ class Plan:
 
         return {
             "model": self.name,
-            "dataset": {"name": self.dataset.name, "digest": self.dataset.digest},
+            "dataset": {
+                "name": self.dataset.name,
+                "digest": self.dataset.digest,
+                "loaded": dict(self.dataset.loaded),
+            },
             "objective": list(self.objective),
             **{name: getattr(self, name) for name in SETTINGS},
             "callbacks": describe_callbacks(self.callbacks),

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from zoo import datasets
 from zoo.errors import InvalidValue, RunFailed
 from zoo.runs.folder import RunFolder, versions
 from zoo.tuning.failures import find_disk_failure
 
 if TYPE_CHECKING:
+    from zoo.datasets import Dataset
     from zoo.tuning.plan import Plan
 
 ADDED: dict[str, Any] = {"executions_per_trial": 1, "callbacks": []}  # values of a search of version 0.1.0
@@ -54,7 +56,27 @@ def read_search(project: str | Path) -> dict[str, Any]:
     content = RunFolder(project).read_json("search.json")
     if not content:
         raise InvalidValue(f"There is no search in {project}: it has no search.json.")
-    return {**ADDED, **content}
+    dataset = content["dataset"]
+    loaded = dataset.get("loaded", {"name": dataset["name"], "seed": content["seed"]})
+    return {**ADDED, **content, "dataset": {**dataset, "loaded": loaded}}
+
+
+def load_dataset(content: Mapping[str, Any]) -> Dataset:
+    """Loads the dataset of a search.
+
+    Args:
+        content: Result of `read_search`.
+
+    Raises:
+        InvalidValue: It was not loaded by a name or a path, or it has changed.
+    """
+    dataset = content["dataset"]
+    if not dataset["loaded"]:
+        raise InvalidValue(f"The dataset {dataset['name']} of the search was not loaded by a name or a path.")
+    data = datasets.load(**dataset["loaded"])
+    if data.digest != dataset["digest"]:
+        raise InvalidValue(f"The dataset {dataset['name']} is not the one that the search was run on: it has changed.")
+    return data
 
 
 def write_search(plan: Plan, folder: RunFolder) -> None:
@@ -62,7 +84,6 @@ def write_search(plan: Plan, folder: RunFolder) -> None:
 
     Raises:
         InvalidValue: The folder holds another search or other files.
-        RunFailed: The folder cannot be created.
     """
     path = folder.path
     content = json.loads(json.dumps(plan.to_dict()))
@@ -71,11 +92,8 @@ def write_search(plan: Plan, folder: RunFolder) -> None:
         _check_equal(path, {key: before.get(key) for key in content}, content)
         content = {**before, **content}
     else:
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunFailed(f"The folder {path} cannot be created: {error.strerror}.") from error
-        if any(not file.name.startswith(".") for file in path.iterdir()):
+        path.mkdir(parents=True, exist_ok=True)
+        if any(file.name != ".lock" for file in path.iterdir()):
             raise InvalidValue(f"{path} holds files of something else; name another folder.")
     folder.write_json("search.json", {**content, "versions": versions()})
 
@@ -85,18 +103,43 @@ def withdrawing(project: Path) -> Iterator[None]:
     """Removes the files of a new search if it is refused inside the block before any trial has a result.
 
     Args:
-        project: Folder of the search.
+        project: Folder of the search, locked; a new search has found it empty.
     """
-    existed, is_new = project.is_dir(), not (project / "search.json").is_file()
+    is_new = not (project / "search.json").is_file()
     try:
         yield
     except (InvalidValue, RunFailed) as error:
         is_written = is_new and (project / "search.json").is_file()
         if is_written and not any(project.glob("trial_*/result.json")) and not find_disk_failure(error):
+            kept = {".lock", "logs"} if isinstance(error, RunFailed) else {".lock"}  # the message may name a log
             for path in project.iterdir():
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-            if not existed:
-                project.rmdir()
+                if path.name not in kept:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+        raise
+
+
+@contextlib.contextmanager
+def making_folder(project: Path) -> Iterator[None]:
+    """Creates the folder of a search, and removes it if the search is refused inside the block and leaves no files.
+
+    Args:
+        project: Folder of the search.
+
+    Raises:
+        RunFailed: The folder cannot be created.
+    """
+    existed, was_locked = project.is_dir(), (project / ".lock").exists()
+    try:
+        project.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFailed(f"The folder {project} cannot be created: {error.strerror}.") from error
+    try:
+        yield
+    except (InvalidValue, RunFailed):
+        if not was_locked and not (project / "search.json").exists():
+            (project / ".lock").unlink(missing_ok=True)
+        if not existed and not any(project.iterdir()):
+            project.rmdir()
         raise
 
 

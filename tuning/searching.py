@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo import datasets
 from zoo.errors import InvalidValue, RunFailed
 from zoo.recipes import Recipe
 from zoo.runs.folder import RunFolder
@@ -17,7 +16,7 @@ from zoo.tuning.failures import explaining_disk_failures
 from zoo.tuning.figures import plot_objective, plot_parameters
 from zoo.tuning.plan import SETTINGS, Algorithm, Plan, make_plan
 from zoo.tuning.progress import TrialTable
-from zoo.tuning.project import lock, read_results, read_search, withdrawing, write_search
+from zoo.tuning.project import load_dataset, lock, making_folder, read_results, read_search, withdrawing, write_search
 from zoo.tuning.results import SearchResult, Status, find_best, name_columns, tabulate
 from zoo.tuning.spaces import Range, Space
 from zoo.utils.constraints import Count, check
@@ -122,17 +121,16 @@ def search(
         if is_worker:
             _run(plan, folder.path, table, is_worker=True)
             return _make_result(plan, folder, "finished")
-        with withdrawing(folder.path):
+        with making_folder(folder.path), lock(folder.path), withdrawing(folder.path):
             write_search(plan, folder)
             status: Status = "finished"
-            with lock(folder.path):
-                with table:
-                    try:
-                        _run(plan, folder.path, table, workers=1 if role else workers)
-                    except KeyboardInterrupt:
-                        status = "interrupted"
-                _write_files(plan, folder)
-            return _make_result(plan, folder, status)
+            with table:
+                try:
+                    _run(plan, folder.path, table, workers=1 if role else workers)
+                except KeyboardInterrupt:
+                    status = "interrupted"
+            _write_files(plan, folder)
+        return _make_result(plan, folder, status)
 
 
 def resume(
@@ -156,11 +154,11 @@ def resume(
         InvalidValue: There is no search in the folder, or it is of a custom builder or dataset.
     """
     content = read_search(project_dir)
-    if "space" not in content or content["dataset"]["name"] not in datasets.names():
+    if "space" not in content or not content["dataset"]["loaded"]:
         raise InvalidValue(f"The search in {project_dir} is of a custom builder or dataset; call search() again.")
     return search(
         Space.from_dict(content["space"]),
-        content["dataset"]["name"],
+        load_dataset(content),
         objective=tuple(content["objective"]),
         workers=workers,
         project_dir=project_dir,
@@ -202,7 +200,8 @@ def train(project_dir: str | Path, *, trial: int | None = None, **settings: Any)
     recipe, options = space.apply(_draw_values(space, results[trial]["values"]))
     defaults = {"epochs": content["epochs"], "seed": content["seed"]}
     given = {name: value for name, value in settings.items() if value is not None}
-    return zoo_train(space.model, content["dataset"]["name"], recipe=recipe, options=options, **{**defaults, **given})
+    data = load_dataset(content)
+    return zoo_train(space.model, data, recipe=recipe, options=options, **{**defaults, **given})
 
 
 def _draw_values(space: Space, values: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import zoo
-from zoo import datasets
+from zoo import datasets, evaluation
 from zoo.errors import DataError, InvalidValue, UnknownName, ZooError
 
 RNG = np.random.default_rng(0)
@@ -229,8 +229,94 @@ def test_a_run_on_own_data_is_resumed_and_evaluated_by_its_path(tmp_path):
     run = zoo.train("deep_mlp", data, epochs=1, run_dir=tmp_path / "run", progress=False)
     resumed = zoo.resume(run.folder, epochs=2, progress=False)
     assert resumed.metrics["epoch"].tolist() == [1, 2]
-    from zoo import evaluation
-
     result = evaluation.evaluate(zoo.load(run.folder / "model.keras"))
     assert result.data.digest == data.digest
     assert list(result.confusion.columns) == ["cat", "dog", "owl"]
+
+
+@pytest.mark.large
+class TestRunsOnOwnData:
+    @pytest.fixture
+    def run(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        write_pictures(tmp_path / "digits.d", BYTES, LABELS)
+        data = datasets.load("digits.d", seed=3, size=5)
+        return data, zoo.train("deep_mlp", data, epochs=1, run_dir=tmp_path / "run", progress=False)
+
+    def test_its_own_test_examples_are_evaluated_however_the_path_is_written(self, run, tmp_path):
+        data, trained = run
+        model = zoo.load(trained.folder / "model.keras")
+        for dataset in (None, "digits.d", "./digits.d/", tmp_path / "digits.d"):
+            assert evaluation.evaluate(model, dataset).data.digest == data.digest
+
+    def test_a_folder_that_has_changed_is_not_evaluated_or_resumed(self, run, tmp_path):
+        Image.fromarray(BYTES[0]).save(tmp_path / "digits.d" / "0" / "999.png")
+        with pytest.raises(InvalidValue, match="must be as it was when deep_mlp was trained; it has changed"):
+            evaluation.evaluate(zoo.load(run[1].folder / "model.keras"))
+        with pytest.raises(InvalidValue, match="is not the one that the run was trained on"):
+            zoo.resume(run[1].folder, epochs=2, progress=False)
+
+    def test_another_folder_is_read_as_that_of_the_training(self, run, tmp_path):
+        model = zoo.load(run[1].folder / "model.keras")
+        write_pictures(tmp_path / "others", np.tile(BYTES, (1, 2, 2)), LABELS)
+        assert evaluation.evaluate(model, "others").data.input_shape == (5, 5, 1)
+        write_pictures(tmp_path / "letters", BYTES, np.array(["a", "b", "c"])[LABELS])
+        with pytest.raises(InvalidValue, match="letters must have the classes 0, 1, 2, as deep_mlp has; got a, b, c"):
+            evaluation.evaluate(model, "letters")
+
+    def test_data_that_were_not_loaded_must_be_given_again(self, tmp_path):
+        data = datasets.from_arrays(BYTES, LABELS)
+        run = zoo.train("deep_mlp", data, epochs=1, run_dir=tmp_path / "run", progress=False)
+        model = zoo.load(run.folder / "model.keras")
+        assert evaluation.evaluate(model, data).data is data
+        with pytest.raises(InvalidValue, match="dataset must be given: arrays"):
+            evaluation.evaluate(model)
+        with pytest.raises(InvalidValue, match="dataset must be given: arrays"):
+            zoo.resume(run.folder, epochs=2, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"size": 0}, "size must be"),
+        ({"size": "28"}, "size must be"),
+        ({"size": True}, "size must be"),
+        ({"color": "no"}, "color must be"),
+        ({"seed": -1}, "seed must be"),
+    ],
+)
+def test_settings_are_checked(tmp_path, options, message):
+    write_pictures(tmp_path / "own", BYTES[:20], LABELS[:20])
+    with pytest.raises(InvalidValue, match=message):
+        datasets.load(tmp_path / "own", **options)
+
+
+def test_other_folders_beside_train_are_refused(tmp_path):
+    write_pictures(tmp_path / "train", BYTES[:20], LABELS[:20])
+    write_pictures(tmp_path / "valid", BYTES[:20], LABELS[:20])
+    assert len(datasets.load(tmp_path).validation) == 20
+    write_pictures(tmp_path / "extra", BYTES[:20], LABELS[:20])
+    with pytest.raises(InvalidValue, match="folders train, validation and test; got extra too"):
+        datasets.load(tmp_path)
+
+
+def test_masks_of_bytes_are_not_divided():
+    assert datasets.from_arrays((BYTES > 99).astype("uint8"), LABELS).train.x.max() == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        ((BYTES, [[1], [1, 2]] * 30), {}, "y must have one label per example"),
+        ((BYTES, 3), {}, "a single value"),
+        (([[1], [1, 2]], [1, 2]), {}, "x must be an array of numbers"),
+        ((BYTES, LABELS), {"test_data": 3}, "test_data must be inputs and labels"),
+        ((BYTES, LABELS), {"seed": -1}, "seed must be"),
+        ((np.full((60, 2), 1e300), LABELS), {"levels": 1}, "x must fit into 32-bit numbers"),
+        ((BYTES, LABELS), {"groups": np.arange(60), "test": 0.7}, "test must be at most half"),
+        ((BYTES, np.arange(60)), {}, "at least two examples of each class; got 60 classes of 60"),
+    ],
+)
+def test_more_arrays_are_refused_in_a_sentence(arguments, options, message):
+    with pytest.raises(InvalidValue, match=message):
+        datasets.from_arrays(*arguments, **options)

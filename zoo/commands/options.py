@@ -108,7 +108,7 @@ def _parse_split(text: str) -> dict[str, float]:
         train, validation, test = (float(part) for part in text.split(","))
     except ValueError:
         train = validation = test = 0.0
-    if min(train, test) <= 0 or validation < 0 or abs(train + validation + test - 1) > 1e-6:
+    if not min(train, test) > 0 or not validation >= 0 or not abs(train + validation + test - 1) < 1e-6:
         raise InvalidValue(f"--split must be three shares that add up to 1, as in 0.8,0.1,0.1; got {text}.")
     return {"test": test, "validation": round(validation / (train + validation), 12)}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -51,12 +52,12 @@ class Evaluation:
     confusion: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
-def evaluate(model: keras.Model, dataset: str | Dataset | None = None) -> Evaluation:
+def evaluate(model: keras.Model, dataset: str | Path | Dataset | None = None) -> Evaluation:
     """Evaluates a model of the zoo on the test set of a data set.
 
     Args:
         model: Trained model of `zoo.train`, `zoo.load` or `zoo.create(..., weights=...)`.
-        dataset: Name of the data set, one of `datasets.names()`, or a loaded data set. Defaults to the one that the
+        dataset: Name or path of the data set, as in `datasets.load`, or a loaded data set. Defaults to the one that the
             model was trained on. Loaded by that name, it is split as for the training.
 
     Raises:
@@ -72,10 +73,20 @@ def evaluate(model: keras.Model, dataset: str | Dataset | None = None) -> Evalua
     origin = origin_of(model)
     if origin is None or origin.recipe is None:
         raise InvalidValue(f"{model.name} was not trained by the zoo; the meaning of its outputs is unknown.")
-    data = origin.dataset if dataset is None else dataset
-    if isinstance(data, str):
-        data = datasets.load(data, **origin.split_of(data))
+    data = dataset
+    if dataset is None and not origin.loaded:
+        raise InvalidValue(
+            f"dataset must be given: {origin.data.get('name', '')}, the data that {origin.model} was trained on, were "
+            "not loaded by a name or a path."
+        )
+    if not isinstance(data, Dataset):
+        data = datasets.load(**(origin.loaded if data is None else origin.load_options(data)))
     _check_classes(origin, data)
+    if dataset is None and origin.data.get("test_digest", data.test.digest) != data.test.digest:
+        raise InvalidValue(
+            f"{data.name} must be as it was when {origin.model} was trained; it has changed, and its new test examples "
+            "may have been trained on. Pass a data set."
+        )
     input_shape = tuple(model.input_shape[1:])
     if input_shape != data.input_shape:
         raise InvalidValue(
@@ -110,7 +121,7 @@ def evaluate(model: keras.Model, dataset: str | Dataset | None = None) -> Evalua
 
 def _check_classes(origin: Origin, data: Dataset) -> None:
     expected, names = tuple(origin.data.get("class_names", ())), data.source.class_names
-    if expected and data.source.path and names != expected:
+    if expected and names != expected:
         raise InvalidValue(
             f"{data.name} must have the classes {', '.join(expected)}, as {origin.model} has; got {', '.join(names)}."
         )

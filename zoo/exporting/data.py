@@ -12,7 +12,7 @@ import numpy as np
 
 from zoo import datasets
 from zoo.datasets import Dataset
-from zoo.errors import DataError, InvalidValue
+from zoo.errors import DataError, InvalidValue, ZooError
 from zoo.models.origin import Origin
 from zoo.utils.constraints import Count, check
 
@@ -73,9 +73,11 @@ def describe_data(origin: Origin | None, dataset: str | Dataset | None) -> Serve
         description = dict(origin.data) if origin else {}
         data = ServedData(description, description.get("levels", 255 if origin else 1))
         name = description.get("name")
-        return replace(data, examples=_load_examples(name, origin)) if name in datasets.names() else data
+        return replace(data, examples=_load_examples(origin)) if name and origin else data
+    if dataset not in datasets.names() and not isinstance(dataset, Dataset):
+        dataset = datasets.load(**(origin.load_options(dataset) if origin else {"name": dataset}))
     source = dataset.source if isinstance(dataset, Dataset) else datasets.source(dataset)
-    examples = _choose(dataset.test.x) if isinstance(dataset, Dataset) else _load_examples(source.name, origin)
+    examples = _choose(dataset.test.x) if isinstance(dataset, Dataset) else _load_named(source.name, origin)
     description = {name: getattr(source, name) for name in _FIELDS}
     shape = dataset.input_shape if isinstance(dataset, Dataset) else source.input_shape
     levels = check(f"levels of {source.name}", source.levels, Count)
@@ -133,12 +135,24 @@ def _are_whole(x: np.ndarray) -> bool:
     return bool((np.abs(x - np.round(x)) <= _WHOLE).all())
 
 
-def _load_examples(name: str, origin: Origin | None) -> np.ndarray | None:
-    source = datasets.source(name)
-    if not source.is_local:
+def _load_examples(origin: Origin) -> np.ndarray | None:
+    """Returns examples of the data that a model was trained on; None if they are not on this machine any more."""
+    loaded = origin.loaded
+    if not loaded:
+        return None
+    if loaded["name"] in datasets.names():
+        return _load_named(loaded["name"], origin)
+    try:
+        return _choose(datasets.load(**loaded).test.x)
+    except ZooError:
+        return None
+
+
+def _load_named(name: str, origin: Origin | None) -> np.ndarray | None:
+    if not datasets.source(name).is_local:
         return None
     try:
-        return _choose(datasets.load(name, **(origin.split_of(name) if origin else {})).test.x)
+        return _choose(datasets.load(**(origin.load_options(name) if origin else {"name": name})).test.x)
     except DataError:
         return None
 

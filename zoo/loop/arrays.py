@@ -73,6 +73,8 @@ def weight_classes(data: tuple[Any, ...], class_weight: Mapping[int, float]) -> 
     Raises:
         InvalidValue: There are weights of the examples already, or no or several targets.
     """
+    if not isinstance(class_weight, Mapping):
+        raise InvalidValue(f"class_weight must be a dictionary of weights by label; got {class_weight!r}.")
     if len(data) == 3:
         raise InvalidValue("Give class_weight or sample_weight, not both.")
     if len(data) == 1 or keras.tree.is_nested(data[1]):

@@ -1,12 +1,13 @@
 """The state of callbacks, kept in a checkpoint so that a resumed training continues theirs.
 
 `EarlyStopping` has its best weights, `ReduceLROnPlateau` its patience, a callback of your own its counters. Whatever is
-an attribute of plain values (numbers, text, arrays, lists and dictionaries of these) is kept.
+an attribute of plain values (numbers, text, arrays; lists, sets and dictionaries of these) is kept.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ CallbackState = dict[str, Any]  # name of the class, and its attributes, encoded
 _PLAIN = (bool, int, float, str, type(None))
 # What Keras sets in each training; it changes the sign of `min_delta` when the training first needs it.
 _OF_KERAS = ("model", "_model", "params", "min_delta")
+_SEQUENCES = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset, "deque": deque}
 _LARGE = 2**20  # bytes above which an array counts as changed only if it was replaced
 
 
@@ -89,8 +91,10 @@ def _identify(value: Any) -> Any:
     """Returns a value that changes whenever an attribute does."""
     if isinstance(value, np.ndarray) and value.nbytes <= _LARGE and value.dtype != object:
         return value.shape, value.dtype.str, value.tobytes()
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, deque)):
         return [_identify(each) for each in value]
+    if isinstance(value, (set, frozenset)):
+        return frozenset(value)
     if isinstance(value, dict):
         return {key: _identify(each) for key, each in value.items()}
     return value if isinstance(value, _PLAIN) else id(value)
@@ -99,7 +103,9 @@ def _identify(value: Any) -> Any:
 def _is_plain(value: Any) -> bool:
     if isinstance(value, np.ndarray):
         return value.dtype != object
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, deque) and value.maxlen is not None:
+        return False
+    if isinstance(value, (list, tuple, set, frozenset, deque)):
         return all(map(_is_plain, value))
     if isinstance(value, dict):
         return all(isinstance(key, str) for key in value) and all(map(_is_plain, value.values()))
@@ -110,8 +116,9 @@ def _encode(value: Any, arrays: list[np.ndarray]) -> Any:
     if isinstance(value, (np.ndarray, np.generic)):
         arrays.append(np.array(value))
         return {"array": len(arrays) - 1}
-    if isinstance(value, (list, tuple)):
-        return {"tuple" if isinstance(value, tuple) else "list": [_encode(each, arrays) for each in value]}
+    if isinstance(value, (list, tuple, set, frozenset, deque)):
+        kind = next(name for name, kind in _SEQUENCES.items() if isinstance(value, kind))
+        return {kind: [_encode(each, arrays) for each in value]}
     if isinstance(value, dict):
         return {"dict": {key: _encode(each, arrays) for key, each in value.items()}}
     return value
@@ -128,4 +135,4 @@ def decode(value: Any, arrays: Sequence[np.ndarray]) -> Any:
     if kind == "dict":
         return {key: decode(each, arrays) for key, each in content.items()}
     items = [decode(each, arrays) for each in content]
-    return tuple(items) if kind == "tuple" else items
+    return _SEQUENCES[kind](items)

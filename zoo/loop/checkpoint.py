@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ class Position:
         compile_mode: `CompileMode` of the steps, since another one would change the last bit of the numbers.
             Defaults to None, for a training that has not begun.
         seconds: Duration so far. Defaults to 0.
+        training: What was trained; see `zoo.loop.session.describe_training`. Defaults to nothing, unknown.
     """
 
     epoch: int = 0
@@ -39,6 +40,7 @@ class Position:
     stopped: int = 0
     compile_mode: tuple[bool, bool] | None = None
     seconds: float = 0.0
+    training: dict[str, Any] = field(default_factory=dict)
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -108,7 +110,20 @@ class Checkpoint:
                 arrays = [content[f"callbacks {number}"] for number in range(count)]
             return Position(**_read_older(position), arrays=arrays)
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            raise RunFailed(f"{self.path} is not a checkpoint: {error}.") from error
+            raise RunFailed(f"{self.path} is damaged, or is not a checkpoint.") from error
+
+    def check_training(self, position: Position, training: Mapping[str, Any]) -> None:
+        """Checks that a checkpoint belongs to a training.
+
+        Raises:
+            RunFailed: Another training has written it.
+        """
+        for name, before in position.training.items():
+            if training.get(name, before) != before:
+                raise RunFailed(
+                    f"{self.path} is the checkpoint of another training: its {name} was {before}, that of this one is "
+                    f"{training[name]}. Name another file, or remove it."
+                )
 
     def load(self, variables: Sequence[tf.Variable]) -> None:
         """Assigns the saved values to the variables.

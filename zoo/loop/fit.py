@@ -86,8 +86,8 @@ def fit(
             the same numbers as if it had not been interrupted; the state of the callbacks is resumed too. A training
             that a callback has stopped stays so, unless `epochs` is raised. Defaults to None.
         checkpoint_every: Number of steps after which the checkpoint is also written within an epoch. Defaults to None.
-        jit_compile: Whether XLA compiles the calls. Defaults to "auto", which measures once per model and
-            machine which is faster.
+        jit_compile: Whether XLA compiles the calls, in place of the value that the model is compiled with. Defaults to
+            "auto", which measures once per model and machine which is faster.
 
     Returns:
         Keras' history.
@@ -188,6 +188,8 @@ def _train(
 
 def _check_model(model: keras.Model) -> None:
     require_tensorflow("zoo.training.fit")
+    if not isinstance(model, keras.Model):
+        raise InvalidValue(f"model must be a Keras model; got {type(model).__name__}.")
     if not model.compiled:
         raise InvalidValue("fit trains by the model's loss; compile the model first.")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
@@ -26,6 +27,8 @@ from zoo.loop.steps import Steps, compute_steps_per_call, make_variables, separa
 from zoo.telemetry.instrument import Instrument, Probe
 from zoo.telemetry.weights import list_optimizers
 from zoo.utils.tensorflow_import import require_synchronous
+
+CHECKED_BYTES = 64 * 2**20  # of the data whose checksum a checkpoint keeps; every so many examples of larger data
 
 
 class Session:
@@ -62,6 +65,9 @@ class Session:
         self._checkpoint = Checkpoint(checkpoint) if isinstance(checkpoint, (str, Path)) else checkpoint
         position = (self._checkpoint and self._checkpoint.read_position()) or Position(epoch=initial_epoch)
         require_synchronous(model.distribute_strategy)
+        self._training = describe_training(model, data, batch_size) if self._checkpoint else {}
+        if self._checkpoint:
+            self._checkpoint.check_training(position, self._training)
         make_variables(model, data, batch_size)
         separate_replica_seeds(model)
         self.model, self.epochs, self.position = model, epochs, position
@@ -170,7 +176,7 @@ class Session:
             stopped = self.epochs if self.model.stop_training else 0
             self._checkpoint.save(
                 self._variables,
-                Position(epoch, step, states, arrays, stopped=stopped, compile_mode=self._mode, seconds=seconds),
+                Position(epoch, step, states, arrays, stopped, self._mode, seconds, self._training),
             )
 
     @property
@@ -220,3 +226,25 @@ class Session:
             return rows[None]
         # All calls have the same shape, so that they are compiled once; the steps beyond `end` are not run.
         return np.resize(rows, (self._steps_per_call, self._batch_size))
+
+
+def describe_training(model: keras.Model, data: tuple[Any, ...], batch_size: int) -> dict[str, Any]:
+    """Returns what must not change while a training is interrupted.
+
+    Args:
+        model: A compiled model.
+        data: Examples, as `Steps` takes them.
+        batch_size: Number of examples in a batch.
+    """
+    rate = model.optimizer.get_config().get("learning_rate")  # a schedule may depend on the number of epochs
+    checksum = 0
+    for array in map(np.asarray, keras.tree.flatten(data)):
+        rows = array[:: max(1, array.nbytes // CHECKED_BYTES)]
+        checksum = zlib.crc32(np.ascontiguousarray(rows).tobytes(), checksum)
+    return {
+        "optimizer": type(model.optimizer).__name__,
+        **({"learning rate": float(np.float32(rate))} if isinstance(rate, (int, float)) else {}),
+        "batch size": batch_size,
+        "number of examples": count_examples(data),
+        "data": f"{checksum:08x}",
+    }

@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,8 +26,8 @@ _LEGAL_DATA = {
     "digest": str,
     "levels": Count,
     "validation": Annotated[int, non_negative],
-    "path": str,
-    "settings": Mapping[str, Any],
+    "test_digest": str,
+    "loaded": Mapping[str, Any],
     "columns": Sequence[Mapping[str, Any]],
     "class_names": Sequence[str],
 }
@@ -41,7 +42,7 @@ class Origin(Record):
         options: Every option of its builder.
         recipe: Recipe that it was trained by. Defaults to None, not trained.
         data: Data set that it was trained on: name, title, origin, licence, digest, class names, levels of its
-            numbers, and number of validation examples; of data of the user's own, their path and how they were read.
+            numbers, number of validation examples, and the arguments of `datasets.load` that load it.
         seed: Random seed of the training. Defaults to None.
         test: Metrics on the test set; empty if it was not tested.
     """
@@ -59,16 +60,28 @@ class Origin(Record):
         data = {name: check(f"data[{name!r}]", value, _LEGAL_DATA[name]) for name, value in self.data.items()}
         object.__setattr__(self, "data", MappingProxyType(data))
 
-    def split_of(self, dataset: str) -> dict[str, Any]:
-        """Returns the arguments of `datasets.load` that split a data set as for the training, if it was that one."""
-        if dataset != self.dataset or self.seed is None:
-            return {}
-        return {"seed": self.seed, "validation": self.data.get("validation"), **self.data.get("settings", {})}
-
     @property
-    def dataset(self) -> str:
-        """Name or path of the data set that it was trained on; empty if it was not trained."""
-        return self.data.get("path") or self.data.get("name", "")
+    def loaded(self) -> dict[str, Any]:
+        """Arguments of `datasets.load` that load the data that it was trained on; empty if they cannot be loaded."""
+        if "loaded" in self.data:
+            return dict(self.data["loaded"])
+        if self.seed is None or "name" not in self.data:
+            return {}
+        return {"name": self.data["name"], "seed": self.seed, "validation": self.data.get("validation")}  # before 0.2
+
+    def load_options(self, dataset: str | Path) -> dict[str, Any]:
+        """Returns the arguments of `datasets.load` for a data set: as for the training, if it was that one.
+
+        Another path is read as the data of the training were, such as with pictures of the same size.
+
+        Args:
+            dataset: Name or path of the data set.
+        """
+        loaded, path = self.loaded, str(Path(dataset).expanduser().resolve())
+        if loaded and loaded["name"] in (str(dataset), path):
+            return loaded
+        read_as = {key: value for key, value in loaded.items() if key not in ("name", "seed", "validation", "test")}
+        return {"name": dataset, **(read_as if Path(dataset).exists() else {})}
 
 
 # By identity, and beside the models: Keras would save, track and copy an attribute.

@@ -35,7 +35,7 @@ def predict(model: keras.Model, inputs: Any, *, as_is: bool = False) -> pd.DataF
 
     Returns:
         Table with one row per input: `input`, its path or number; `class`; `probability`; and a column per class with
-        its probability.
+        its probability (`p(class)` for a class called `class`, `input` or `probability`).
 
     Raises:
         InvalidValue: The model is not a trained classifier, or the inputs do not suit it.
@@ -59,7 +59,8 @@ def predict(model: keras.Model, inputs: Any, *, as_is: bool = False) -> pd.DataF
     table = pd.DataFrame({"input": names})
     table["class"] = np.array(classes)[probabilities.argmax(axis=1)]
     table["probability"] = probabilities.max(axis=1)
-    return pd.concat([table, pd.DataFrame(probabilities, columns=classes)], axis=1)
+    columns = [f"p({name})" if name in table else name for name in classes]
+    return pd.concat([table, pd.DataFrame(probabilities, columns=columns)], axis=1)
 
 
 def read_inputs(model: keras.Model, inputs: Any, *, as_is: bool = False) -> tuple[np.ndarray, list[str]]:
@@ -76,20 +77,29 @@ def read_inputs(model: keras.Model, inputs: Any, *, as_is: bool = False) -> tupl
     if isinstance(inputs, Sequence) and inputs and all(isinstance(each, (str, Path)) for each in inputs):
         paths = list_pictures(inputs)
         return np.stack([_read_picture(path, origin, shape, as_is) for path in paths]), list(map(str, paths))
-    x = np.asarray(inputs)
+    x = _to_array(inputs)
     if x.dtype.kind not in "biuf" or x.ndim < 1 or not len(x):
         raise InvalidValue(f"inputs must be paths of pictures or an array of numbers; got {type(inputs).__name__}.")
     if x.shape[1:] == shape[:-1] and shape[-1:] == (1,):
         x = x[..., None]
     if x.shape[1:] != shape:
         raise InvalidValue(f"inputs must have shape (examples, {', '.join(map(str, shape))}); got {x.shape}.")
-    x = x.astype(np.float32) / np.float32(origin.data["levels"])
-    if not np.isfinite(x).all() or np.abs(x).max() > 1 + 1e-6:
+    levels = origin.data["levels"]
+    if levels > 1 and x.dtype.kind == "f" and np.abs(x).max() <= 1 and (x % 1).any():
+        raise InvalidValue(f"inputs must be from 0 to {levels}, as in {origin.data['name']}; got fractions of 1.")
+    x = x.astype(np.float32) / np.float32(levels)
+    if not np.isfinite(x).all() or (np.abs(x).max() > 1 + 1e-6 and (levels > 1 or x.ndim > 2)):
         raise InvalidValue(
-            f"inputs must be from 0 to {origin.data['levels']}, as in {origin.data['name']}; got values up to "
-            f"{x.max() * origin.data['levels']:g}."
+            f"inputs must be from 0 to {levels}, as in {origin.data['name']}; got values up to {x.max() * levels:g}."
         )
     return x, [str(number) for number in range(len(x))]
+
+
+def _to_array(inputs: Any) -> np.ndarray:
+    try:
+        return np.asarray(inputs)
+    except ValueError as error:  # rows of several lengths
+        raise InvalidValue(f"inputs must be paths of pictures or an array of numbers: {error}") from error
 
 
 def _read_table(inputs: Any, origin: Origin) -> tuple[np.ndarray, list[str]]:
@@ -127,6 +137,10 @@ def list_pictures(paths: Sequence[str | Path]) -> list[Path]:
 
 
 def _check(model: keras.Model) -> Origin:
+    import keras
+
+    if not isinstance(model, keras.Model):
+        raise InvalidValue(f"model must be a Keras model, such as run.model; got {type(model).__name__}.")
     origin = origin_of(model)
     if origin is None or origin.recipe is None:
         raise InvalidValue(f"model must be a trained model of the zoo; {model.name} is none.")
@@ -139,12 +153,12 @@ def _read_picture(path: Path, origin: Origin, shape: tuple[int, ...], as_is: boo
     if len(shape) != 3 or shape[2] not in (1, 3):
         raise InvalidValue(f"{origin.model} takes inputs of shape {shape}, not pictures; pass an array.")
     height, width, channels = shape
-    picture, name = open_picture(path), origin.data["name"]
+    picture, name = open_picture(path), origin.loaded.get("name")
     if not as_is and channels == 1 and name in (*_CENTERED, *_STRETCHED):
         try:
             prepared = prepare_handwriting(to_array(picture)[..., 0], height, width, center=name in _CENTERED)
         except InvalidValue as error:
             raise InvalidValue(f"{path}: {error}") from error
         return prepared[..., None]
-    invert = bool(origin.data.get("settings", {}).get("invert"))
+    invert = bool(origin.loaded.get("invert"))
     return to_array(picture, size=(height, width), color=channels == 3, invert=invert)

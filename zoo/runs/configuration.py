@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -64,15 +65,15 @@ class Configuration:
     @property
     def origin(self) -> Origin:
         """Where the trained model comes from."""
-        data = {name: getattr(self.dataset.source, name) for name in _SOURCE_FIELDS} | self._own_data
+        data = {name: getattr(self.dataset.source, name) for name in _SOURCE_FIELDS} | self._loading
         data |= {"digest": self.dataset.digest, "validation": len(self.dataset.validation or ())}
+        data["test_digest"] = self.dataset.test.digest
         return Origin(model=self.model, options=self.options, recipe=self.recipe, data=data, seed=self.seed)
 
     @property
-    def _own_data(self) -> dict[str, Any]:
-        source = self.dataset.source
-        own = {"path": source.path, "settings": dict(source.settings), "columns": list(source.columns)}
-        return {name: value for name, value in own.items() if value}
+    def _loading(self) -> dict[str, Any]:
+        columns = {"columns": list(self.dataset.source.columns)} if self.dataset.source.columns else {}
+        return {"loaded": dict(self.dataset.loaded), **columns}
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the configuration as plain values, for `config.json`."""
@@ -82,7 +83,7 @@ class Configuration:
             "options": dict(self.options),
             "dataset": {
                 "name": source.name,
-                **self._own_data,
+                **self._loading,
                 "origin": source.origin,
                 "licence": source.licence,
                 "digest": data.digest,
@@ -123,10 +124,11 @@ class Configuration:
         check_keys("A configuration", content, required)
         expected = content["dataset"]
         validation = content["validation"] if dataset is None else None
-        if dataset is None and "path" in expected:
-            settings = check("settings", expected.get("settings", {}), Mapping[str, Any])
-            dataset = datasets.load(expected["path"], seed=content["seed"], **settings)
-            validation = None
+        if dataset is None and "loaded" in expected:
+            loaded = check("loaded", expected["loaded"], Mapping[str, Any])
+            if not loaded:
+                raise InvalidValue(f"dataset must be given: {expected['name']} was not loaded by a name or a path.")
+            dataset, validation = datasets.load(**loaded), None
         configuration = resolve(
             content["model"],
             expected["name"] if dataset is None else dataset,
@@ -139,11 +141,6 @@ class Configuration:
             epochs=epochs,
             **{name: content[name] for name in _OPTIONAL if name in content},
         )
-        if len(configuration.unlabelled) != content["unlabelled"]:
-            raise InvalidValue(
-                f"unlabelled must be the same examples as before: the run was pre-trained on {content['unlabelled']} "
-                f"examples; got {len(configuration.unlabelled)}."
-            )
         actual = configuration.to_dict()["dataset"]
         if any(actual[key] != expected[key] for key in ("digest", "examples")):
             raise InvalidValue(
@@ -151,12 +148,17 @@ class Configuration:
                 f"{actual['digest'][:16]}..., with {actual['examples']}; it was {expected['digest'][:16]}..., "
                 f"with {expected['examples']}."
             )
+        if len(configuration.unlabelled) != content["unlabelled"]:
+            raise InvalidValue(
+                f"unlabelled must be the same examples as before: the run was pre-trained on {content['unlabelled']} "
+                f"examples; got {len(configuration.unlabelled)}."
+            )
         return configuration
 
 
 def resolve(
     name: str,
-    dataset: str | Dataset,
+    dataset: str | Path | Dataset,
     *,
     recipe: str | Recipe | None = None,
     validation: float | int | None = None,
@@ -180,7 +182,15 @@ def resolve(
         raise InvalidValue(f"unlabelled must be None: the recipe {recipe.name} has no pre-training.")
     seed = check("seed", seed, Seed)
     if weights is not None:
-        options = {**_get_options_of(name, weights, recipe), **options}
+        of_weights = _get_options_of(name, weights, recipe)
+        for option, value in recipe.options.items():
+            if of_weights.get(option, value) != value and option not in options:
+                found = of_weights[option]
+                raise InvalidValue(
+                    f"The weights {weights} must have {option}={value}, as the recipe {recipe.name} needs; they have "
+                    f"{found}."
+                )
+        options = {**of_weights, **options}
     elif check("freeze", freeze, bool):
         raise InvalidValue("freeze must be False without weights: the body would stay as it was drawn.")
     model.resolve(options)  # an unknown option is reported before the data are loaded
@@ -277,7 +287,12 @@ def _check_unlabelled(unlabelled: Any, shape: tuple[int, ...]) -> np.ndarray:
     return unlabelled
 
 
-def _load(dataset: str | Dataset, validation: float | int | None, seed: int) -> Dataset:
+def _load(dataset: str | Path | Dataset, validation: float | int | None, seed: int) -> Dataset:
+    if not isinstance(dataset, (str, Path, Dataset)):
+        raise InvalidValue(
+            f"dataset must be a name, a path or a data set, such as datasets.from_arrays(x, y); got "
+            f"{type(dataset).__name__}."
+        )
     if not isinstance(dataset, Dataset):
         return datasets.load(dataset, validation=validation, seed=seed)
     if validation is not None:

@@ -22,7 +22,7 @@ def probe(path: str | Path, dataset: str = "digits", *, examples: int = 1000) ->
 
     Args:
         path: Run folder, `.keras` file, or name of a model that has pre-trained weights.
-        dataset: Name of the data set, one of `datasets.names()`. Defaults to `"digits"`.
+        dataset: Name or path of the data set, as in `datasets.load`. Defaults to `"digits"`.
         examples: Number of training examples. Defaults to 1000.
 
     Returns:
@@ -39,7 +39,7 @@ def probe(path: str | Path, dataset: str = "digits", *, examples: int = 1000) ->
     origin = origin_of(model)
     if origin is None or origin.recipe is None:
         raise InvalidValue(f"The model in {path} was not trained: it has no loss to measure.")
-    data = datasets.load(dataset, **origin.split_of(dataset))
+    data = datasets.load(**origin.load_options(dataset))
     if model.input_shape[1:] != data.input_shape:
         raise InvalidValue(
             f"The model in {path} takes inputs of shape {model.input_shape[1:]}; {dataset} has {data.input_shape}."

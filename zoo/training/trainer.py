@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def train(
     name: str,
-    dataset: str | Dataset = "digits",
+    dataset: str | Path | Dataset = "digits",
     *,
     recipe: str | Recipe | None = None,
     epochs: int | None = None,
@@ -64,7 +64,7 @@ def train(
 
     Args:
         name: Name of the model, one of `zoo.list_models()`.
-        dataset: Name of the data set, one of `datasets.names()`, or a loaded data set. Defaults to `"digits"`.
+        dataset: Name or path of the data set, as in `datasets.load`, or a loaded data set. Defaults to `"digits"`.
         recipe: Name of a recipe of the model, or a recipe. Defaults to the model's first.
         epochs: Number of epochs. Defaults to the recipe's.
         batch_size: Number of examples in a batch. Defaults to the recipe's.
@@ -84,7 +84,9 @@ def train(
             Defaults to None.
         patience: Number of epochs without a lower validation loss after which the training ends, with the weights of
             the best epoch. Defaults to None, never.
-        callbacks: Keras callbacks, such as loggers. Pass them to `resume`, too. Defaults to none.
+        callbacks: Keras callbacks, called by epoch. One with methods by batch, such as those of loggers, must set
+            `content_with_calls = True`, and is then called once per compiled call. Pass them to `resume`, too. Defaults
+            to none.
         strategy: Devices to train on: `"none"`, one device; `"mirrored"`, all GPUs of this machine; `"multiworker"`,
             all machines in `TF_CONFIG`; `"auto"`, whichever of these is available; or a `tf.distribute.Strategy`. The
             batch stays the same and is divided among them. Defaults to `"auto"`.
@@ -126,6 +128,7 @@ def train(
     )  # fmt: skip
     if "TF_CONFIG" not in os.environ:  # else another worker may have created it
         RunFolder.check_new(run_dir)
+    callbacks = _check_callbacks(callbacks)
     strategy = resolve_strategy(strategy)
     folder = RunFolder.create(run_dir, name=f"{name}-{configuration.dataset.name}", writes=writes_files(strategy))
     folder.write_json("config.json", {**configuration.to_dict(), **run_options.to_dict(), "versions": versions()})
@@ -178,8 +181,22 @@ def resume(
     content = RunFolder.reopen(run_dir).read_json("config.json")
     configuration = Configuration.from_dict(content, dataset=dataset, epochs=epochs, unlabelled=unlabelled)
     run_options = RunOptions.from_dict(content, watch=watch, progress=progress)
+    callbacks = _check_callbacks(callbacks)
     strategy = resolve_strategy(strategy)
-    return _run(configuration, RunFolder(run_dir, writes=writes_files(strategy)), run_options, strategy, callbacks)
+    folder = RunFolder(run_dir, writes=writes_files(strategy))
+    return _run(configuration, folder, run_options, strategy, callbacks)
+
+
+def _check_callbacks(callbacks: Any) -> list[keras.callbacks.Callback]:
+    """Returns a list of one or several callbacks."""
+    listed = list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+    if listed:
+        import keras
+
+        for callback in listed:
+            if not isinstance(callback, keras.callbacks.Callback):
+                raise InvalidValue(f"callbacks must be Keras callbacks; got {callback!r}.")
+    return listed
 
 
 def _run(

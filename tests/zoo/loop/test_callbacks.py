@@ -1,5 +1,6 @@
 """Callbacks act as in Keras' `fit`, and a checkpoint keeps their state."""
 
+import collections
 import json
 
 import keras
@@ -271,3 +272,19 @@ def test_a_checkpoint_of_the_first_version_is_resumed(points, tmp_path):
     expected = fit(whole, *points, **{**OPTIONS, "jit_compile": False, "epochs": 4})
     assert fit(resumed, *points, **{**options, "epochs": 4}).history == expected.history
     assert_same_weights(resumed, whole)
+
+
+def test_sets_and_queues_of_a_callback_are_kept(points, tmp_path):
+    class Collects(keras.callbacks.Callback):
+        def __init__(self):
+            super().__init__()
+            self.seen, self.recent = set(), collections.deque()
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.seen.add(epoch)
+            self.recent.append(epoch)
+
+    for epochs in (2, 4):
+        callback = Collects()
+        fit(create_model(), *points, **{**OPTIONS, "epochs": epochs}, callbacks=callback, checkpoint=tmp_path / "c.npz")
+    assert (callback.seen, callback.recent) == ({0, 1, 2, 3}, collections.deque([0, 1, 2, 3]))

@@ -180,14 +180,14 @@ def test_a_finished_training_is_not_trained_again(points, tmp_path):
 def test_the_checkpoint_of_another_training_is_rejected(points, tmp_path):
     path = tmp_path / "checkpoint.npz"
     fit(create_model(), *points, checkpoint=path, **fit_options(epochs=1))
-    with pytest.raises(RunFailed, match="is the checkpoint of another training: it has"):
+    with pytest.raises(RunFailed, match="is the checkpoint of another training: "):
         fit(create_model(keras.optimizers.SGD(0.1, momentum=0.9)), *points, checkpoint=path, **fit_options())
 
 
 def test_a_file_that_is_not_a_checkpoint_is_rejected(points, tmp_path):
     path = tmp_path / "checkpoint.npz"
     path.write_bytes(b"PK\x03\x04 not a zip file")
-    with pytest.raises(RunFailed, match="checkpoint.npz is not a checkpoint"):
+    with pytest.raises(RunFailed, match="checkpoint.npz is damaged, or is not a checkpoint"):
         fit(create_model(), *points, checkpoint=path, **fit_options())
 
 
@@ -327,3 +327,23 @@ def assert_same_runs(one, other):
     results = [json.loads((folder / "result.json").read_text()) for folder in (one, other)]
     assert results[0]["test"] == results[1]["test"]
     shutil.rmtree(other)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"optimizer": keras.optimizers.SGD(0.5)}, "its learning rate was .*, that of this one is 0.5"),
+        ({"optimizer": "adam"}, "its optimizer was SGD"),
+        ({"batch_size": 9}, "its batch size was 10"),
+        ({"rows": 50}, "its number of examples was 64"),
+        ({"scale": 2}, "its data was"),
+    ],
+)
+def test_a_checkpoint_of_other_data_or_another_optimizer_is_refused(points, tmp_path, change, message):
+    x, y = points
+    options = {"epochs": 1, "verbose": 0, "checkpoint": tmp_path / "checkpoint.npz", "jit_compile": False}
+    fit(create_model("sgd"), x, y, batch_size=10, **options)
+    rows, x = change.get("rows", 64), x * change.get("scale", 1)
+    model = create_model(change.get("optimizer", "sgd"))
+    with pytest.raises(RunFailed, match=message):
+        fit(model, x[:rows], y[:rows], batch_size=change.get("batch_size", 10), **options)
