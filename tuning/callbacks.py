@@ -56,8 +56,9 @@ def describe_callbacks(callbacks: Callbacks) -> list[Any]:
     for callback in callbacks:
         kind = type(callback)
         attributes = vars(callback) if kind.__module__.startswith("keras.") else {}
-        plain = {name: value for name, value in attributes.items() if name[0] != "_" and isinstance(value, _PLAIN)}
-        descriptions.append({"class": kind.__qualname__, **{name: value for name, value in plain.items() if value}})
+        public = {name: value for name, value in attributes.items() if name[0] != "_" and value is not None}
+        plain = {name: value for name, value in public.items() if isinstance(value, _PLAIN)}
+        descriptions.append({"class": kind.__qualname__, **plain})
     return descriptions
 
 

@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 
 import zoo
-from zoo.commands.options import DatasetName, Trained, WeightsName
+from zoo.commands.options import Trained, WeightsName
 from zoo.commands.output import make_table, out, print_files, print_table
 
 
 def probe(
     target: Trained,
-    dataset: DatasetName = "digits",
+    dataset: Annotated[str | None, typer.Option(metavar="NAME|PATH", help="Data set.", show_default="its own")] = None,
     examples: Annotated[int, typer.Option(help="Number of training examples to measure, the first ones.")] = 1000,
 ) -> None:
     """Measure the gradient of a saved model in every layer, without training it."""

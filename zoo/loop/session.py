@@ -236,7 +236,9 @@ def describe_training(model: keras.Model, data: tuple[Any, ...], batch_size: int
         data: Examples, as `Steps` takes them.
         batch_size: Number of examples in a batch.
     """
-    rate = model.optimizer.get_config().get("learning_rate")  # a schedule may depend on the number of epochs
+    # A schedule may depend on the number of epochs; the parts of a MultiOptimizer have rates of their own.
+    is_divided = isinstance(model.optimizer, keras.optimizers.MultiOptimizer)
+    rate = None if is_divided else model.optimizer.get_config().get("learning_rate")
     checksum = 0
     for array in map(np.asarray, keras.tree.flatten(data)):
         rows = array[:: max(1, array.nbytes // CHECKED_BYTES)]

@@ -67,7 +67,8 @@ class Origin(Record):
             return dict(self.data["loaded"])
         if self.seed is None or "name" not in self.data:
             return {}
-        return {"name": self.data["name"], "seed": self.seed, "validation": self.data.get("validation")}  # before 0.2
+        # Version 0.1.0 kept the name, and loaded by the seed of the training.
+        return {"name": self.data["name"], "seed": self.seed, "validation": self.data.get("validation")}
 
     def load_options(self, dataset: str | Path) -> dict[str, Any]:
         """Returns the arguments of `datasets.load` for a data set: as for the training, if it was that one.
