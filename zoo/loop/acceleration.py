@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 from zoo.distribution.strategies import has_several_workers
 from zoo.errors import InvalidValue
 from zoo.loop.convolutions import find_convolutions
+from zoo.loop.fallback import get_first_line
 from zoo.loop.steps import Steps
 from zoo.telemetry.weights import list_optimizers
 from zoo.utils.files import replacing
@@ -184,7 +185,7 @@ def _find_xla_failure(run: Steps, rows: np.ndarray, interval: tuple[int, int]) -
         message = str(error.message)
         if operation := re.search(r"unsupported operations .* on \S+: (\w+)", message):
             return f"it has no operation {operation[1]}"
-        return message.removeprefix("Graph execution error:").strip().partition("\n")[0]
+        return get_first_line(error)
     return ""
 
 

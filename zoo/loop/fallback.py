@@ -90,6 +90,15 @@ def fit_with_keras(
     return model.fit(x, **options)
 
 
+def get_first_line(error: Exception) -> str:
+    """Returns the first line of a message of Keras or TensorFlow that says something.
+
+    >>> get_first_line(ValueError("Graph execution error:\\n\\nDetected at node NotEqual"))
+    'Detected at node NotEqual'
+    """
+    return str(error).strip().removeprefix("Graph execution error:").strip().partition("\n")[0]
+
+
 def _is_overridden(model: keras.Model, name: str) -> bool:
     method = getattr(type(model), name)
     # A `fit` with this mark does no more than `adapt` before it calls Keras'.

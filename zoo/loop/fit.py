@@ -14,7 +14,7 @@ from zoo.loop.arrays import find_other_type, split_arrays, to_arrays, weight_cla
 from zoo.loop.batches import OrderedBatches
 from zoo.loop.checkpoint import Checkpoint
 from zoo.loop.evaluating import make_validation
-from zoo.loop.fallback import CANNOT_BE_COMPILED, find_fallback_reason, fit_with_keras
+from zoo.loop.fallback import CANNOT_BE_COMPILED, find_fallback_reason, fit_with_keras, get_first_line
 from zoo.loop.session import Session
 from zoo.utils.constraints import Count, check, non_negative
 from zoo.utils.keras_private import get_restored_epoch
@@ -136,7 +136,7 @@ def fit(
                 checkpoint=checkpoint, checkpoint_every=checkpoint_every, jit_compile=jit_compile,
             )  # fmt: skip
         except CANNOT_BE_COMPILED as error:
-            reason = f"its step cannot be compiled ({str(error).strip().splitlines()[0]})"
+            reason = f"its step cannot be compiled ({get_first_line(error)})"
     if reason:
         batches = OrderedBatches(data, batch_size, seed=order_seed, epoch=initial_epoch)
         return fit_with_keras(model, batches, reason, shuffle=False, validation_data=validation_data, **of_keras)
