@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from zoo.commands.options import Trained, WeightsName
 from zoo.commands.output import make_table, out, print_table
 from zoo.errors import InvalidValue
-
-if TYPE_CHECKING:
-    import keras
 
 Pictures = Annotated[
     list[Path], typer.Argument(metavar="PICTURE...", help="Pictures, or folders of them; or a table, .csv.")
@@ -38,13 +35,16 @@ def predict(
     for path in (csv, show):
         if path is not None and path.exists():
             raise InvalidValue(f"{path} exists already; name another file.")
-    from zoo.prediction import list_pictures, predict
+    from zoo.prediction import classify, list_pictures, plot_inputs, read_inputs
     from zoo.runs.opening import open_model
     from zoo.utils.files import replacing
 
     files = list_pictures(pictures)
     model = open_model(target, weights=weights)
-    frame = predict(model, files, as_is=as_is)
+    x, names = read_inputs(model, files, as_is=as_is)
+    if show is not None and x.ndim != 4:
+        raise InvalidValue("--show must come with pictures; got a table.")
+    frame = classify(model, x, names)
     if json:
         print(frame.to_json(orient="records", indent=2))
     else:
@@ -57,17 +57,8 @@ def predict(
         with replacing(csv) as temporary:
             frame.to_csv(temporary, index=False)
     if show is not None:
-        _write_figure(model, files, as_is, frame["class"].tolist(), show)
+        captions = [f"{Path(name).name}: {label}" for name, label in zip(names, frame["class"], strict=True)]
+        with replacing(show) as temporary:
+            plot_inputs(x, captions).savefig(temporary, format="png", dpi=100)
     if not json and (written := [str(path) for path in (csv, show) if path is not None]):
         out.print(f"wrote {', '.join(written)}", soft_wrap=True)
-
-
-def _write_figure(model: keras.Model, pictures: list[Path], as_is: bool, classes: list[str], path: Path) -> None:
-    from zoo.prediction import plot_inputs, read_inputs
-    from zoo.utils.files import replacing
-
-    x, names = read_inputs(model, pictures, as_is=as_is)
-    with replacing(path) as temporary:
-        plot_inputs(x, [f"{Path(name).name}: {label}" for name, label in zip(names, classes, strict=True)]).savefig(
-            temporary, format="png", dpi=100
-        )

@@ -9,13 +9,12 @@ from typing import Any
 import keras
 import numpy as np
 import pandas as pd
-from scipy.special import softmax
 from sklearn.metrics import confusion_matrix
 
 from zoo import datasets
 from zoo.datasets import Dataset
 from zoo.errors import InvalidValue
-from zoo.evaluation.measures import Interval, calibration, mean_interval, wilson
+from zoo.evaluation.measures import Interval, calibration, mean_interval, to_probabilities, wilson
 from zoo.models.origin import Origin, origin_of
 
 
@@ -142,7 +141,7 @@ def _compare_labels(model: str, outputs: np.ndarray, data: Dataset) -> tuple[np.
     """Returns whether each prediction is correct, its probability, and the confusion matrix."""
     if outputs.ndim != 2 or outputs.shape[-1] != data.classes:
         raise InvalidValue(f"{model} has outputs of shape {outputs.shape[1:]}; {data.name} has {data.classes} classes.")
-    probabilities = outputs if (outputs >= 0).all() else softmax(outputs, axis=-1)  # of scores, such as LeNet-5's
+    probabilities = to_probabilities(outputs)
     y, predicted, names = data.test.y, outputs.argmax(axis=-1), data.source.class_names
     confidence = np.take_along_axis(probabilities, predicted[:, None], axis=-1)[:, 0]
     counts = confusion_matrix(y, predicted, labels=range(data.classes))

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from scipy import stats
+from scipy.special import softmax
 
 
 class Interval(NamedTuple):
@@ -27,6 +28,15 @@ class Interval(NamedTuple):
     low: float
     high: float
     examples: int
+
+
+def to_probabilities(outputs: np.ndarray) -> np.ndarray:
+    """Returns the outputs of a classifier as probabilities: as they are, or the softmax of scores, such as LeNet-5's.
+
+    Args:
+        outputs: Outputs, `(examples, classes)`; scores if any is negative.
+    """
+    return outputs if (outputs >= 0).all() else softmax(outputs, axis=-1)
 
 
 def wilson(correct: int, examples: int) -> Interval:

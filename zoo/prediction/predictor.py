@@ -47,14 +47,19 @@ def predict(model: keras.Model, inputs: Any, *, as_is: bool = False) -> pd.DataF
     >>> predict(run.model, images[:3] * 16)["class"].tolist()  # doctest: +SKIP
     ['0', '1', '2']
     """
-    import pandas as pd
-    from scipy.special import softmax
+    return classify(model, *read_inputs(model, inputs, as_is=as_is))
 
-    x, names = read_inputs(model, inputs, as_is=as_is)
+
+def classify(model: keras.Model, x: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
+    """Returns the table of `predict` for inputs that `read_inputs` has returned, with their names."""
+    import pandas as pd
+
+    from zoo.evaluation.measures import to_probabilities
+
     origin = _check(model)
     scale = origin.recipe.input_scale if origin.recipe else 1
     outputs = model.predict(np.multiply(x, scale, dtype=np.float32), batch_size=1000, verbose=0)
-    probabilities = outputs if (outputs >= 0).all() else softmax(outputs, axis=-1)  # of scores, such as LeNet-5's
+    probabilities = to_probabilities(outputs)
     classes = list(origin.data["class_names"])
     table = pd.DataFrame({"input": names})
     table["class"] = np.array(classes)[probabilities.argmax(axis=1)]
@@ -127,8 +132,6 @@ def list_pictures(paths: Sequence[str | Path]) -> list[Path]:
     for path in map(Path, paths):
         if not path.exists():
             raise DataError(f"No such picture: {path}.")
-        if path.suffix in TABLES:
-            return [path]
         found = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
         if not found:
             raise DataError(f"{path} has no pictures ({', '.join(SUFFIXES)}).")
