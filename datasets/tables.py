@@ -86,7 +86,7 @@ def from_table(
         name=name,
         **{"title": "A table of your own", **described},
     )
-    columns = _fit(columns, data.train.x) if levels is None else _divide(columns, check("levels", levels, Count))
+    columns = _fit(columns, data.train.x, check("levels", levels, Count | None))
     scale, mean = _get_scales(columns)
     parts: Any = {part: Split((split.x - mean) / scale, split.y) for part, split in data.splits.items()}
     return replace(data, **parts, source=replace(data.source, columns=tuple(columns)))
@@ -165,21 +165,22 @@ def _describe(name: str, values: pd.Series) -> dict[str, Any]:
     return {"name": name, "categories": categories}
 
 
-def _fit(columns: Sequence[Mapping[str, Any]], x: np.ndarray) -> list[dict[str, Any]]:
-    """Returns the columns with the mean and the standard deviation of the training examples; 1 for a constant one."""
+def _fit(columns: Sequence[Mapping[str, Any]], x: np.ndarray, levels: int | None) -> list[dict[str, Any]]:
+    """Returns the columns with 0 and `levels`, or the mean and the standard deviation of the training examples.
+
+    The standard deviation of a constant column is set to 1.
+    """
     fitted, place = [], 0
     for column in columns:
-        if "mean" in column:
+        if "mean" in column and levels is not None:
+            fitted.append({**column, "scale": float(levels)})
+        elif "mean" in column:
             values = x[:, place].astype(float)
             fitted.append({**column, "mean": float(values.mean()), "scale": float(values.std()) or 1.0})
         else:
             fitted.append(dict(column))
         place += len(column.get("categories", "1"))
     return fitted
-
-
-def _divide(columns: Sequence[Mapping[str, Any]], levels: int) -> list[dict[str, Any]]:
-    return [{**column, "scale": float(levels)} if "scale" in column else dict(column) for column in columns]
 
 
 def _get_scales(columns: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
